@@ -1,0 +1,1 @@
+"""Data, random streams, device, checks: what knows no algorithm."""

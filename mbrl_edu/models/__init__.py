@@ -1,0 +1,1 @@
+"""What an agent learns of its world: p_hat(s', r | s, a)."""
