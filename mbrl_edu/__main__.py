@@ -1,0 +1,202 @@
+"""The command line: `python -m mbrl_edu` lists methods and tasks and runs one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+USAGE = """usage: python -m mbrl_edu [methods | tasks]
+       python -m mbrl_edu run METHOD TASK [--seed 0] [--folder runs] [--OPTION VALUE]
+       python -m mbrl_edu run METHOD --help
+       python -m mbrl_edu study [NAME | list] [--workers N] [--out DIR]"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (try --help).")
+
+
+def parser(name: str, text: str, add_help: bool = True) -> Parser:
+    """A parser for one command; unique prefixes of options are not guessed."""
+    full = f"python -m mbrl_edu {name}"
+    return Parser(full, description=text, allow_abbrev=False, add_help=add_help)
+
+
+def list_methods() -> None:
+    """Print the methods with their chapters."""
+    from mbrl_edu.experiment.registry import METHODS
+
+    print("methods")
+    for m in METHODS.values():
+        print(f"  {m.name:22} {m.title:22} chapter {m.page}")
+
+
+def list_tasks() -> None:
+    """Print the tasks."""
+    from mbrl_edu.experiment.registry import TASKS
+
+    print("tasks")
+    for t in TASKS.values():
+        print(f"  {t.short:22} {t.description}")
+    print("  any Gymnasium id with Discrete observations and actions, such as Taxi-v3")
+
+
+def run(words: list[str]) -> None:
+    """`run METHOD TASK ...`: one run, kept in a folder."""
+    from mbrl_edu.experiment import registry
+    from mbrl_edu.experiment.run import execute, prepare, short
+
+    wants_help = {"-h", "--help"} & set(words)
+    names = [w for w in words[:1] if not w.startswith("-")]
+    if not names:
+        if wants_help:
+            print(USAGE)
+            list_methods()
+            return
+        raise ValueError("run needs a method and a task: run METHOD TASK.")
+    method = registry.find_method(names[0])
+    options = _run_parser(method)
+    given, rest = options.parse_known_args(words[1:])
+    if rest:
+        _refuse(rest[0], method)
+    values = vars(given)
+    task, seed, folder = (values.pop(k) for k in ("TASK", "seed", "folder"))
+    plan = prepare(method, task, _whole("seed", seed), **values)
+    done = execute(plan, folder)
+    last = done.rows[-1] if done.rows else {}
+    numbers = ", ".join(f"{k} {short(v)}" for k, v in last.items())
+    seconds = done.manifest["wall_seconds"]
+    print(f"{plan.label}: {numbers}; {seconds:.2f} s; kept in {done.folder}")
+
+
+def _run_parser(method: Any) -> Parser:
+    from mbrl_edu.experiment.options import allowed, describe
+
+    options = parser(f"run {method.name}", f"{method.title}, chapter {method.page}.")
+    options.add_argument("TASK", help="a task, see: python -m mbrl_edu tasks")
+    options.add_argument("--seed", default="0", help="whole number >= 0 (default: 0)")
+    options.add_argument(
+        "--folder", default="runs", help="where runs are kept (default: runs)"
+    )
+    fields = options.add_argument_group("options of the method")
+    for o in describe(method.config):
+        default = "" if o.required else f" (default: {_word(o.default)})"
+        names = {f"--{o.name}", f"--{o.name.replace('_', '-')}"}
+        fields.add_argument(
+            *sorted(names, reverse=True),
+            dest=o.name,
+            metavar="VALUE",
+            default=argparse.SUPPRESS,
+            help=f"{o.help or allowed(o.type)}{default}".replace("%", "%%"),
+        )
+    return options
+
+
+def _word(value: Any) -> str:
+    from mbrl_edu.experiment.provenance import as_word
+
+    return as_word(value)
+
+
+def _whole(name: str, word: str) -> int:
+    from mbrl_edu.experiment.options import Option, convert
+
+    return convert(Option(name, int, 0, ""), word)
+
+
+def _refuse(word: str, method: Any) -> NoReturn:
+    from mbrl_edu.experiment.options import describe
+    from mbrl_edu.experiment.registry import nearest
+
+    if not word.startswith("--"):
+        raise ValueError(f"{word!r} is one argument too many: run METHOD TASK.")
+    name = word.lstrip("-").split("=")[0]
+    known = ["seed", "folder", *(o.name for o in describe(method.config))]
+    raise ValueError(f"unknown option --{name}: {nearest(name, known)}")
+
+
+def study(words: list[str]) -> None:
+    """`study NAME` makes a study's tables, `study list` lists the studies."""
+    from mbrl_edu.experiment.options import Option, convert
+    from mbrl_edu.experiment.studies import all_studies, run_study, stored_studies
+
+    options = parser("study", "Make the tables of a study, or list the studies.")
+    options.add_argument("NAME", nargs="?", default="list")
+    options.add_argument("--workers", help="processes (default: one per core)")
+    options.add_argument("--out", help="where the tables go (default: the package)")
+    options.add_argument("--folder", help="where runs are kept (default: runs/NAME)")
+    options.add_argument(
+        "--quick", action="store_true", help="a small version that shows it runs"
+    )
+    given = options.parse_args(words)
+    if given.NAME == "list":
+        kept = stored_studies()
+        print("studies")
+        for s in all_studies().values():
+            print(f"  {s.name:26} {s.title} ({s.page}){' *' * (s.name in kept)}")
+        print("  * has stored tables")
+        return
+    workers = given.workers
+    if workers is not None:
+        workers = convert(Option("workers", int, None, ""), workers)
+    path = run_study(given.NAME, workers, given.out, given.folder, given.quick)
+    print(f"study {given.NAME}: tables in {path}")
+
+
+def dispatch(words: list[str]) -> None:
+    """Do what the words say; ValueError when they say nothing known."""
+    command, rest = (words[0], words[1:]) if words else ("", [])
+    if command in ("", "-h", "--help"):
+        print(USAGE)
+        list_methods()
+        list_tasks()
+    elif command == "--version":
+        import mbrl_edu
+
+        print(f"mbrl_edu {mbrl_edu.__version__}")
+    elif command == "methods":
+        list_methods()
+    elif command == "tasks":
+        list_tasks()
+    elif command == "run":
+        run(rest)
+    elif command == "study":
+        study(rest)
+    else:
+        from mbrl_edu.experiment.registry import nearest
+
+        known = ["methods", "tasks", "run", "study"]
+        raise ValueError(f"unknown command {command!r}: {nearest(command, known)}")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Exit code: 0 done, 2 refused (one line on stderr), 130 stopped by Ctrl-C.
+
+    With MBRL_EDU_TRACEBACK=1 a refusal shows where it was raised.
+    """
+    from mbrl_edu.experiment.store import StoreError
+
+    try:
+        dispatch(list(sys.argv[1:] if words is None else words))
+        sys.stdout.flush()
+        return 0
+    except (ValueError, StoreError) as error:
+        if os.environ.get("MBRL_EDU_TRACEBACK") == "1":
+            raise
+        print(f"mbrl_edu: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f"mbrl_edu: {str(stop) or 'stopped; start it again'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

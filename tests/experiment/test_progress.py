@@ -1,0 +1,123 @@
+import io
+import sys
+import time
+import types
+
+import pytest
+
+from mbrl_edu.experiment.progress import Progress, where
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Handle:
+    def __init__(self):
+        self.shown = []
+
+    def update(self, data, raw):
+        assert raw and list(data) == ["text/plain"]
+        self.shown.append(data["text/plain"])
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A kernel: IPython with a shell that has one, and a display that records."""
+    monkeypatch.delenv("MBRL_EDU_PROGRESS", raising=False)
+    handle, displays = Handle(), []
+
+    def display(data, raw, display_id):
+        displays.append(data["text/plain"])
+        return handle
+
+    ipython, inner = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=object())
+    inner.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", inner)
+    return handle, displays
+
+
+def work(show=True, seconds=0.0):
+    with Progress("job", 10, "steps", show) as bar:
+        for i in range(1, 11):
+            time.sleep(seconds)
+            bar.update(i, f"return {i}")
+        bar.close("job: done in 1 s")
+
+
+def test_a_terminal_gets_a_bar_on_stderr_and_one_final_line(monkeypatch, capsys):
+    monkeypatch.delenv("MBRL_EDU_PROGRESS")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    work(seconds=0.03)
+    said = sys.stderr.getvalue()
+    assert "return 8" in said and "8/10" in said
+    assert said.endswith("job: done in 1 s\n") and capsys.readouterr().out == ""
+
+
+def test_no_terminal_no_noise(monkeypatch, capsys):
+    monkeypatch.delenv("MBRL_EDU_PROGRESS")
+    work()
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("off", ["argument", "variable"])
+def test_it_can_be_silenced(monkeypatch, off):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("MBRL_EDU_PROGRESS", "0" if off == "variable" else "1")
+    assert where() == ("silent" if off == "variable" else "terminal")
+    work(show=off == "variable")
+    assert sys.stderr.getvalue() == ""
+
+
+def test_a_notebook_gets_one_line_that_updates_in_place(notebook, capsys, monkeypatch):
+    handle, displays = notebook
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    work()
+    assert displays == ["job"]  # displayed once, everything else is an update
+    assert len(handle.shown) == 11 and "50%" in handle.shown[4]
+    assert "return 5" in handle.shown[4] and "left" in handle.shown[4]
+    assert handle.shown[-1] == "job: done in 1 s"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_notebook_is_not_flooded(notebook):
+    work()
+    assert len(notebook[0].shown) <= 3
+
+
+def test_without_a_total_it_counts(notebook, monkeypatch):
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    with Progress("job", None, "episodes") as bar:
+        bar.advance()
+        bar.advance("so far")
+    assert "2 episodes" in notebook[0].shown[1] and "so far" in notebook[0].shown[1]
+
+
+def test_a_block_that_raises_leaves_a_plain_line(notebook):
+    with pytest.raises(RuntimeError), Progress("job", 2, "steps"):
+        raise RuntimeError
+    assert notebook[0].shown[-1] == "job: failed"
+    with pytest.raises(KeyboardInterrupt), Progress("job", 2, "steps"):
+        raise KeyboardInterrupt
+    assert notebook[0].shown[-1] == "job: stopped"
+
+
+def test_in_a_real_kernel_the_output_is_one_plain_line_and_no_stderr():
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    code = (
+        "import os; os.environ.pop('MBRL_EDU_PROGRESS', None)\n"
+        "import mbrl_edu\n"
+        "run = mbrl_edu.run('dyna_q', 'DynaMaze-v0', episodes=30)"
+    )
+    cells = [nbformat.v4.new_code_cell(code)]
+    book = nbformat.v4.new_notebook(cells=cells)
+    client.NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    (output,) = book.cells[0].outputs
+    assert output["output_type"] == "display_data"
+    assert set(output["data"]) == {"text/plain"}
+    assert "dyna_q on DynaMaze-v0, seed 0: done in" in output["data"]["text/plain"]
