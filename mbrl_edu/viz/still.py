@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+import numpy as np
+
 from mbrl_edu.core import check
 from mbrl_edu.viz.figure import StaticFigure, asset, check_alt, markup
 from mbrl_edu.viz.frames import check_picture, draw, webp
@@ -22,7 +24,7 @@ def picture(
     alt = check_alt(alt)
     check.integer("dpi", dpi, low=30, high=400)
     drawn = hasattr(figure, "savefig")
-    pixels = draw(figure, dpi) if drawn else figure
+    pixels = draw(figure, dpi) if drawn else np.asarray(figure)
     check_picture("figure", pixels)
     scale = 96 / dpi if drawn else 1.0
     width = round(pixels.shape[1] * scale)
