@@ -43,7 +43,7 @@ def list_tasks() -> None:
     print("tasks")
     for t in TASKS.values():
         print(f"  {t.short:22} {t.description}")
-    print("  any Gymnasium id with Discrete observations and actions, such as Taxi-v3")
+    print("  any Gymnasium id with Discrete observations and actions, such as FrozenLake-v1")
 
 
 def run(words: list[str]) -> None:

@@ -13,7 +13,7 @@ study reads "not yet measured".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -121,6 +121,24 @@ def claims_table(pages: Collection[str] = (), folder: str | Path | None = None) 
         '<div class="claims" role="region" tabindex="0" aria-label="Table of claims">'
         f"<table><caption>{caption}</caption>"
         f"<thead><tr>{head}</tr></thead>\n{rows}\n</table></div>"
+    )
+
+
+def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """Plain texts as an accessible table in the style of the table of claims."""
+    top = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f"<style>{CSS}</style>"
+        f'<div class="claims" role="region" tabindex="0" '
+        f'aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>\n"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

@@ -9,11 +9,11 @@ from mbrl_edu.viz.figure import StaticFigure, asset, markup, script
 
 
 def quiz(
-    questions: Sequence[Mapping[str, Any]], title: str = "Check yourself"
+    questions: str | Sequence[Mapping[str, Any]], title: str = "Check yourself"
 ) -> StaticFigure:
     """A quiz: choosing an option shows whether it is right, and why.
 
-    questions : dicts of the form ::
+    questions : a text as ``read_quiz`` takes it, or dicts of the form ::
 
         {"question": "Which error does a longer rollout add to?",
          "options": [("Model error", True, "Each step trusts the model once more."),
@@ -26,6 +26,8 @@ def quiz(
     Raises ValueError, naming question and option, for anything else. Without
     JavaScript only the score line stays empty.
     """
+    if isinstance(questions, str):
+        questions = read_quiz(questions)
     if isinstance(questions, Mapping) or not list(questions):
         raise ValueError("questions is empty, but must be a list of at least one dict.")
     fields = []
@@ -45,6 +47,35 @@ def quiz(
     ]
     name = f"quiz of {len(fields)} question{'s' if len(fields) > 1 else ''}: {title}"
     return StaticFigure("quiz", "\n".join(p for p in parts if p), name)
+
+
+def read_quiz(text: str) -> list[dict[str, Any]]:
+    """Questions from lines that begin with ``?``, options from lines that begin with
+    ``+`` (right) or ``-`` (wrong) and have the explanation after `` | ``; a line that
+    is indented goes on where the line before ended.
+
+    Raises ValueError, naming the line, for anything else.
+    """
+    questions: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for line in filter(str.strip, text.splitlines()):
+        if line[0].isspace() and lines:
+            lines[-1] += " " + line.strip()
+        else:
+            lines.append(line.strip())
+    for line in lines:
+        mark, words = line[0], line[1:].strip()
+        option, bar, why = words.partition(" | ")
+        if mark == "?":
+            questions.append({"question": words, "options": []})
+        elif mark in "+-" and bar and questions:
+            questions[-1]["options"].append((option.strip(), mark == "+", why.strip()))
+        else:
+            raise ValueError(
+                f"the quiz has the line {line!r}, but must have '? question', and then "
+                "'+ right option | why' or '- wrong option | why not'."
+            )
+    return questions
 
 
 def _check(question: Any, where: str) -> tuple[str, list[tuple[str, bool, str]]]:

@@ -160,3 +160,9 @@ def test_the_shipped_table_renders_and_every_verdict_has_a_recipe():
     known = studies.all_studies()
     for study, _ in claims.all_verdicts().values():
         assert study in known
+
+
+def test_a_plain_table_escapes_its_texts_and_names_its_rows():
+    html = claims.table_html(["a", "b"], [["x < y", "1"], ["z", "2"]], caption="Two")
+    assert html.count("<tr>") == 3 and html.count('scope="row"') == 2
+    assert "x &lt; y" in html and "<caption>Two</caption>" in html
