@@ -24,6 +24,7 @@ def as_rst(text: str) -> str:
 
 
 def _block(block: str) -> str:
+    block = re.sub(r"\s*::$", ":", block)  # what follows is indented, and set so anyway
     lines = block.split("\n")
     if LISTED.match(lines[0]):
         return _inline(block)
@@ -31,7 +32,7 @@ def _block(block: str) -> str:
         return _terms(lines)
     if any(line.startswith(" ") for line in lines):
         return "::\n\n" + "\n".join(f"    {line}" for line in lines)
-    return _inline(re.sub(r"::$", ":", block))
+    return _inline(block)
 
 
 def _terms(lines: list[str]) -> str:
