@@ -12,9 +12,11 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.fileutil import copy_asset
+from sphinx_proof.nodes import proof_node
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "book" / "_ext")]
@@ -83,6 +85,17 @@ def copy_mathjax(app: Sphinx, problem: Exception | None) -> None:
         copy_asset(mathjax_folder() / part, there / part)
 
 
+def fold_proofs(app: Sphinx, tree: nodes.document) -> None:
+    """Fold proofs marked ``dropdown``: they lack the title that folding by it needs."""
+    for proof in list(tree.findall(proof_node)):
+        body = proof.children[0]
+        if "dropdown" in body["classes"]:
+            body["classes"].remove("dropdown")
+            folded = nodes.container(classes=["toggle"])
+            proof.replace_self(folded)
+            folded += proof
+
+
 def drop_remote(app: Sphinx, problem: Exception | None) -> None:
     """Take out of the pages what would be fetched from elsewhere, or in vain.
 
@@ -103,6 +116,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", drop_buttons, priority=100)
     app.connect("config-inited", use_own_mathjax)
     app.connect("autodoc-process-docstring", plain, priority=400)
+    app.connect("doctree-read", fold_proofs)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_remote)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Checks and small helpers that every file of this room uses."""
+"""Checks and small functions that every file of this room uses."""
 
 from __future__ import annotations
 

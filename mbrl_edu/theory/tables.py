@@ -17,6 +17,7 @@ from mbrl_edu.theory.instances import FAMILIES, draw
 from mbrl_edu.theory.mdp import FiniteMDP, occupancy
 from mbrl_edu.theory.statements import MBPO, Statement, ratios
 
+CHUNK = 250  # instances solved at once: more do not fit the processor's cache
 SHARES = tuple(i / 10 for i in range(11))
 
 
@@ -60,7 +61,9 @@ def ratio_sample(
     rng, parts = np.random.default_rng(seed), []
     for S, A in shapes:
         for family in families:
-            parts.append(ratios(draw(family, rng, each, S, A), table or MBPO))
+            for at in range(0, each, CHUNK):
+                x = draw(family, rng, min(CHUNK, each - at), S, A)
+                parts.append(ratios(x, table or MBPO))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

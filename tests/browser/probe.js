@@ -31,6 +31,8 @@
       seen.add(el);
       faults.overflow.push(say(el));
     }
+    if (/\$\$|\$[^$]*\\|\\[a-zA-Z]{2,}/.test(node.data) && !el.closest("code, pre"))
+      faults.math.push("not set: " + say(el));
     const low = contrast(el);
     if (low) faults.contrast.push(`${low.toFixed(2)} ${say(el)}`);
   }

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbrl_edu.theory import bounds_mbpo as mbpo
-from mbrl_edu.theory import branch, errors
+from mbrl_edu.theory import branch, errors, tables
 from mbrl_edu.theory.facts import Facts
 from mbrl_edu.theory.instances import FAMILIES, Instance, draw, laws
 from mbrl_edu.theory.mdp import FiniteMDP, policy_return
@@ -80,7 +80,7 @@ def test_tight_forms_are_nearly_attained(record_property):
 
 def test_random_instances_are_far_below_the_bound(record_property):
     """So a histogram over random instances says nothing about truth at the edge."""
-    values = ratios(draw("random", np.random.default_rng(2), 3000, 5, 3), MBPO)
+    values = tables.ratio_sample(3000, 2, ("random",), ((5, 3),))
     for name in ("slide", "tight"):
         record_property(name, float(np.median(values[name])))
     assert np.median(values["slide"]) < 0.02

@@ -1,0 +1,50 @@
+"""Gymnasium's MuJoCo environments with other observations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.mujoco.ant_v5 import AntEnv
+from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
+from gymnasium.envs.mujoco.humanoid_v5 import HumanoidEnv
+
+MOST = float(np.finfo(np.float64).max)  # Gymnasium frowns on infinite bounds
+
+
+def _bounded(env: gym.Env) -> gym.Env:
+    shape = env.observation_space.shape
+    env.observation_space = gym.spaces.Box(-MOST, MOST, shape, np.float64)
+    return env
+
+
+def ant_truncated(**arguments: Any) -> gym.Env:
+    """Ant-v5 that shows qpos[2:] and qvel only (27 numbers), as in MBPO."""
+    return _bounded(AntEnv(include_cfrc_ext_in_observation=False, **arguments))
+
+
+def humanoid_truncated(**arguments: Any) -> gym.Env:
+    """Humanoid-v5 that shows qpos[2:] and qvel only (45 numbers), as in MBPO."""
+    for part in ("cinert", "cvel", "qfrc_actuator", "cfrc_ext"):
+        arguments[f"include_{part}_in_observation"] = False
+    return _bounded(HumanoidEnv(**arguments))
+
+
+class HalfCheetahSpeed(HalfCheetahEnv):
+    """HalfCheetah-v5 with the forward speed (x' - x) / dt of the last step, 0 after a
+    reset, as component 0 of the observation, so that the reward can be seen from it (as
+    in PETS)."""
+
+    def __init__(self, **arguments: Any):
+        super().__init__(**arguments)
+        n = self.data.qpos.size + self.data.qvel.size  # x out, speed in
+        self.observation_space = gym.spaces.Box(-MOST, MOST, (n,), np.float64)
+
+    def _get_obs(self):
+        return np.concatenate([[0.0], super()._get_obs()])
+
+    def step(self, a):
+        s, r, d, cut, info = super().step(a)
+        s[0] = info["x_velocity"]
+        return s, r, d, cut, info
