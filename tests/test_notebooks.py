@@ -54,9 +54,16 @@ def test_notebook_is_clean(path: Path) -> None:
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.stem)
 def test_cells_are_short(path: Path) -> None:
-    lines = {c["id"]: len("".join(c["source"]).splitlines()) for c in code_cells(path)}
-    assert not {name: n for name, n in lines.items() if n > 35}
-    assert statistics.median(lines.values()) <= 10
+    """No cell over 35 lines; those that are not folded have a median of at most 10."""
+    long, shown = {}, []
+    for cell in code_cells(path):
+        lines = "".join(cell["source"]).splitlines()
+        if len(lines) > 35:
+            long[cell["id"]] = len(lines)
+        if "hide-input" not in cell["metadata"].get("tags", []):
+            shown.append(sum(bool(line.strip()) for line in lines))
+    assert not long
+    assert statistics.median(shown) <= 10
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.stem)
