@@ -58,7 +58,7 @@ def planning(answer):
     maze = Maze(["S..", ".#.", "..G"])
     P, r, rho0 = maze.tables()
     Q_star, _ = value_iteration(FiniteMDP(P, r, rho0, 0.9))
-    model = {}
+    model: dict[int, dict] = {}
     for s in (0, 1, 2, 3, 5, 6, 7):
         model[s] = {}
         for a in range(4):
