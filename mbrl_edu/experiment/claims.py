@@ -124,12 +124,17 @@ def claims_table(pages: Collection[str] = (), folder: str | Path | None = None) 
     )
 
 
+def _cell(label: str, inside: str, more: str = "") -> str:
+    """A cell that names its column, for telephones, where each row becomes a card."""
+    return f'<td data-label="{escape(label)}"{more}>{inside}</td>'
+
+
 def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """Plain texts as an accessible table in the style of the table of claims."""
     top = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
     body = "\n".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(map(_cell, head[1:], map(escape, row[1:])))
         + "</tr>"
         for row in rows
     )
@@ -150,8 +155,8 @@ def _rows(claim: Claim, found: dict[str, Verdict], pages: Collection[str]) -> st
     rows = [_cells(part, v) for part, v in found.items()] or [_open(claim)]
     span = f' rowspan="{len(rows)}"' if len(rows) > 1 else ""
     before = f'<th scope="rowgroup" id="{claim.id}"{span}>{claim.id}</th>'
-    before += f"<td{span}>{text}</td>"
-    after = f"<td{span}>{chapters}</td>"
+    before += _cell("Claim", text, span)
+    after = _cell("Chapter", chapters, span)
     first, *more = rows
     lines = [f"<tr>{before}{first}{after}</tr>", *(f"<tr>{row}</tr>" for row in more)]
     return f"<tbody>{''.join(lines)}</tbody>"
@@ -160,7 +165,8 @@ def _rows(claim: Claim, found: dict[str, Verdict], pages: Collection[str]) -> st
 def _open(claim: Claim) -> str:
     shown = f"To show: {escape(claim.shown)}"
     return (
-        f'<td class="open">{OPEN}</td><td class="open">{shown}</td>' + 3 * "<td>–</td>"
+        f'<td class="open">{OPEN}</td><td class="open">{shown}</td>'
+        + 3 * '<td class="none">–</td>'
     )
 
 
@@ -169,9 +175,11 @@ def _cells(part: str, found: Verdict) -> str:
     about = f"<small>{escape(part)}: </small>" if part else ""
     measured = f"{escape(found.effect)} <small>({escape(found.task)})</small>"
     return (
-        f'<td class="{kind}">{about}{found.verdict}</td><td>{measured}</td>'
-        f"<td>{found.seeds}</td><td>{escape(found.band)}</td>"
-        f"<td><code>{escape(found.command)}</code></td>"
+        f'<td class="{kind}">{about}{found.verdict}</td>'
+        + _cell("Measured", measured)
+        + _cell("Seeds", str(found.seeds))
+        + _cell("Band", escape(found.band))
+        + _cell("Command", f"<code>{escape(found.command)}</code>")
     )
 
 
@@ -195,4 +203,13 @@ CSS = """
 .claims .holds {border-left-color: #009E73}
 .claims .holds-with-conditions {border-left-color: #E69F00}
 .claims .does-not-hold-here {border-left-color: #D55E00}
+@media (max-width: 700px) {
+ .claims table, .claims tbody, .claims tr, .claims th, .claims td
+  {display: block; min-width: 0; width: auto}
+ .claims thead, .claims td.none {display: none}
+ .claims th, .claims td {border: 0; padding: .15em .6em}
+ .claims tbody th {font-size: 1.1em; padding-top: .8em;
+  border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent)}
+ .claims td[data-label]::before {content: attr(data-label) ": "; font-weight: 600}
+}
 """

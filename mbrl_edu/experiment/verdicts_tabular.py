@@ -121,8 +121,8 @@ def sweeping_saves_updates(study: Study) -> Verdict:
     sizes = sorted(study.table["states"].unique())
     sentences = []
     for alpha in sorted(study.table["alpha"].unique()):
-        first, last = ratio[alpha, sizes[0]], ratio[alpha, sizes[-1]]
-        sentences.append(f"{first:.1f} to {last:.1f} with alpha = {alpha:g}")
+        least, most = ratio[alpha].min(), ratio[alpha].max()
+        sentences.append(f"{least:.1f} to {most:.1f} with alpha = {alpha:g}")
     rows = study.table.pivot_table(
         index=["alpha", "states", "seed"], columns="method", values="updates"
     )
@@ -135,9 +135,9 @@ def sweeping_saves_updates(study: Study) -> Verdict:
         effect=(
             "Updates of Dyna-Q over updates of prioritized sweeping: "
             + " and ".join(sentences)
-            + f" (from {sizes[0]} to {sizes[-1]} states); interquartile mean of the "
-            f"paired factor {np.exp(saved.center):.1f} [{np.exp(saved.low):.1f}, "
-            f"{np.exp(saved.high):.1f}]."
+            + f", over mazes of {sizes[0]} to {sizes[-1]} states; interquartile "
+            f"mean of the paired factor {np.exp(saved.center):.1f} "
+            f"[{np.exp(saved.low):.1f}, {np.exp(saved.high):.1f}]."
         ),
         seeds=int(study.table["seed"].nunique()),
         band="95% percentile bootstrap over runs",
