@@ -203,10 +203,13 @@ CSS = """
 .claims .holds {border-left-color: #009E73}
 .claims .holds-with-conditions {border-left-color: #E69F00}
 .claims .does-not-hold-here {border-left-color: #D55E00}
+.claims td[data-label="Measured"] {min-width: 17em}
+.claims td[data-label="Claim"] {min-width: 12em}
 @media (max-width: 700px) {
- .claims table, .claims tbody, .claims tr, .claims th, .claims td
+ .claims table, .claims caption, .claims tbody, .claims tr, .claims th, .claims td
   {display: block; min-width: 0; width: auto}
  .claims thead, .claims td.none {display: none}
+ .claims td[data-label] {min-width: 0}
  .claims th, .claims td {border: 0; padding: .15em .6em}
  .claims tbody th {font-size: 1.1em; padding-top: .8em;
   border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent)}

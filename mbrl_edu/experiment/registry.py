@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 PREFIX = "mbrl_edu/"
+KINDS = ("tabular", "continuous")
 
 # chapter -> its page in the book
 PAGES = {
@@ -34,7 +36,8 @@ class Method:
     """One method of the book; its module is imported only when it is used.
 
     The module holds `Config`, a frozen dataclass, and a function with the method's
-    name, `train(env, cfg, rng, log=None) -> Result`.
+    name, `train(env, cfg, rng, log=None) -> Result`; a continuous method takes a `Task`
+    instead of an environment.
     """
 
     name: str  # as typed by the user, also the name of the train function
@@ -50,13 +53,24 @@ class Method:
 
     @property
     def train(self) -> Callable[..., Any]:
-        """The method's train function."""
-        return getattr(importlib.import_module(self.module), self.name)
+        """The method's train function, on an environment from `make_env`."""
+        function = getattr(importlib.import_module(self.module), self.name)
+        return function if self.kind == "tabular" else _of_task(function)
 
     @property
     def result(self) -> type | None:
         """The method's `Result` class, if its module names one."""
         return getattr(importlib.import_module(self.module), "Result", None)
+
+
+def _of_task(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(task, ...)` as a function of an environment that carries its task."""
+
+    @functools.wraps(function)
+    def train(env: Any, *args: Any, **known: Any) -> Any:
+        return function(env.task, *args, **known)
+
+    return train
 
 
 @dataclass(frozen=True)
@@ -72,8 +86,16 @@ class TaskInfo:
         """The id without this package's prefix."""
         return self.name.removeprefix(PREFIX)
 
-    def make(self) -> Any:
-        """A fresh environment."""
+    def make(self, kind: str = "tabular") -> Any:
+        """A fresh environment; for continuous methods it carries its `Task`."""
+        if kind == "continuous":
+            from mbrl_edu.envs.task import Task
+            from mbrl_edu.envs.tasks import TASKS as KNOWN
+
+            task = KNOWN.get(self.short) or Task.from_env(self.name)
+            env = task.make()
+            env.task = task  # type: ignore[attr-defined]
+            return env
         import gymnasium
 
         return gymnasium.make(self.name, disable_env_checker=True)
@@ -94,6 +116,11 @@ METHODS: dict[str, Method] = {
     )
 }
 
+CONTINUOUS: dict[str, Method] = {
+    m.name: m
+    for m in (Method("pets", "mbrl_edu.algos.pets", "05-pets", "PETS", "continuous"),)
+}
+
 TASKS: dict[str, TaskInfo] = {
     t.name: t
     for t in (
@@ -112,6 +139,24 @@ TASKS: dict[str, TaskInfo] = {
             "a short cut opens while the agent learns",
             ("tabular",),
         ),
+    )
+}
+
+
+# what is known about each of these is in mbrl_edu.envs.tasks
+CONTINUOUS_TASKS: dict[str, TaskInfo] = {
+    name: TaskInfo(name, text, ("continuous",))
+    for name, text in (
+        (PREFIX + "CartPoleSwingUp-v0", "swing a pole up and hold it (PETS)"),
+        (PREFIX + "ContinuousCartPole-v0", "keep a pole up; force from -10 to 10 N"),
+        (PREFIX + "Line-v0", "a point mass on a line; its optimum is known"),
+        (PREFIX + "LQR-v0", "linear dynamics, quadratic reward, exactly solved"),
+        ("Pendulum-v1", "swing a pendulum up with too weak a motor"),
+        ("InvertedPendulum-v5", "keep a pole up on a cart (MuJoCo)"),
+        ("InvertedDoublePendulum-v5", "keep two poles up on a cart (MuJoCo)"),
+        ("Reacher-v5", "reach a point with a planar arm (MuJoCo)"),
+        ("Pusher-v5", "push a cylinder to a place with an arm (MuJoCo)"),
+        (PREFIX + "HalfCheetahSpeed-v5", "run; the speed is in the state (MuJoCo)"),
     )
 }
 
@@ -140,9 +185,10 @@ def find_method(name: str | Method) -> Method:
         return name
     if not isinstance(name, str):
         raise ValueError(f"method is {name!r}, but must be a name.")
-    method = METHODS.get(name) or METHODS.get(name.lower().replace("-", "_"))
+    known = METHODS | CONTINUOUS
+    method = known.get(name) or known.get(name.lower().replace("-", "_"))
     if method is None:
-        raise ValueError(f"unknown method {name!r}: {nearest(name, METHODS)}")
+        raise ValueError(f"unknown method {name!r}: {nearest(name, known)}")
     return method
 
 
@@ -150,27 +196,29 @@ def find_task(name: str | TaskInfo) -> TaskInfo:
     """The task called `name`, with or without `mbrl_edu/`, or a Gymnasium id.
 
     Any registered environment with `Discrete` observations and actions is a tabular
-    task. Raises ValueError with the nearest names for anything else.
+    task, one with boxes for both a continuous one. Raises ValueError with the nearest
+    names for anything else.
     """
     if isinstance(name, TaskInfo):
         return name
     if not isinstance(name, str):
         raise ValueError(f"task is {name!r}, but must be a name.")
+    known = TASKS | CONTINUOUS_TASKS
     for full in (name, PREFIX + name):
-        if full in TASKS:
-            return TASKS[full]
+        if full in known:
+            return known[full]
     import gymnasium
 
     if name not in gymnasium.registry:
-        known = {t.short for t in TASKS.values()}
+        ours = {t.short for t in known.values()}
         foreign = {n for n in gymnasium.registry if not n.startswith(PREFIX)}
         # our own tasks first: a misspelt maze should not suggest an arcade game
-        hint = nearest(name.removeprefix(PREFIX), known)
+        hint = nearest(name.removeprefix(PREFIX), ours)
         if not hint.startswith("did you mean"):
             other = nearest(name, foreign)
             hint = other if other.startswith("did you mean") else hint
         raise ValueError(f"unknown task {name!r}: {hint}")
-    return TaskInfo(name, "a Gymnasium environment", ("tabular",))
+    return TaskInfo(name, "a Gymnasium environment", KINDS)
 
 
 def make_env(method: Method, task: TaskInfo) -> Any:
@@ -187,7 +235,7 @@ def make_env(method: Method, task: TaskInfo) -> Any:
             f"{task.short}, which is for {' or '.join(task.kinds)} methods."
         )
     try:
-        env = task.make()
+        env = task.make(method.kind)
     except ValueError:
         raise
     except Exception as error:  # a missing extra, an abstract id, ...

@@ -13,7 +13,7 @@ import numpy as np
 
 from mbrl_edu.core import check as checks
 
-CHAPTERS = ("introduction", "dyna")  # one file of contracts each
+CHAPTERS = ("introduction", "dyna", "bounds")  # one file of contracts each
 
 
 class Wrong(Exception):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mbrl_edu.grading import check, exercises
+from mbrl_edu.theory import FiniteMDP, branch
 
 
 def returned(rewards, gamma):
@@ -32,6 +33,43 @@ def plan(Q, model, n, alpha, gamma, u):
         Q[s, a] = backup(Q, s, a, r, s_next, d, alpha, gamma)
 
 
+def model_error(P, P_hat, pi, rho0, T, half=0.5, walk=None, over=max):
+    wrong = (half * np.abs(P - P_hat).sum(-1) * pi).sum(-1)
+    mu, seen = rho0, []
+    for _ in range(T + 1):
+        seen.append(mu @ wrong)
+        mu = np.einsum("s,sa,sat->t", mu, pi, P if walk is None else P_hat)
+    return over(seen)
+
+
+def sliding(P, P_hat, r, rho0, gamma, pi, pi_D, k, T=2000):
+    real, model = (np.einsum("sa,sat->st", x, y) for x, y in ((pi_D, P), (pi, P_hat)))
+    r_pi, total, start = (pi * r).sum(1), 0.0, rho0
+    for t in range(T):
+        mu = start
+        for _ in range(min(t, k)):
+            mu = mu @ model
+        total += gamma**t * mu @ r_pi
+        start = start @ real if t >= k else start
+    return total
+
+
+def head_first(P, P_hat, r, rho0, gamma, pi, pi_D, k):
+    mdp = FiniteMDP(P, r, rho0, gamma)
+    return branch.head_first_return(mdp, P_hat, pi, pi_D, k)
+
+
+def branch_point(P, P_hat, r, rho0, gamma, pi, pi_D, k):
+    mdp = FiniteMDP(P, r, rho0, gamma)
+    if k == 0:  # both readings agree
+        return branch.sliding_return(mdp, P_hat, pi, pi_D, k)
+    return branch.branch_point_return(mdp, P_hat, pi, pi_D, k)
+
+
+def head_first_after_0(*args):
+    return (head_first if args[-1] else sliding)(*args)
+
+
 RIGHT = {
     "introduction.return": returned,
     "introduction.count_model": p_hat,
@@ -40,6 +78,10 @@ RIGHT = {
     "dyna.backup": backup,
     "dyna.plan": plan,
     "dyna.bonus": lambda r, tau, kappa: r + kappa * tau**0.5,
+    "bounds.best-k": 16,
+    "bounds.says-nothing": 0.0101,
+    "bounds.model-error": model_error,
+    "bounds.branch": sliding,
 }
 
 
@@ -79,6 +121,18 @@ WRONG = [
     ("dyna.plan", one_too_many, "with n = 0 more than 0 values changed"),
     ("dyna.bonus", lambda r, tau, kappa: r + kappa * tau, "tau = 9"),
     ("dyna.bonus", 3, "must be a function"),
+    ("bounds.best-k", 15, "balance at 15.28 steps"),
+    ("bounds.best-k", 15.28, "balance at 15.28 steps"),
+    ("bounds.best-k", 0, "the result is 0"),
+    ("bounds.best-k", "long", "is not numeric"),
+    ("bounds.says-nothing", 0.5, "the result is 0.5"),
+    ("bounds.model-error", lambda *x: model_error(*x, half=1.0), "HALF the L1"),
+    ("bounds.model-error", lambda *x: model_error(*x, walk=1), "follows the model"),
+    ("bounds.model-error", lambda *x: model_error(*x, over=np.mean), "the mean over t"),
+    ("bounds.model-error", lambda *x: 0.0, "the result is 0.0"),
+    ("bounds.branch", head_first_after_0, "this is the head-first reading"),
+    ("bounds.branch", branch_point, "this is the branch-point reading"),
+    ("bounds.branch", lambda *x: None, "does the function return it?"),
 ]
 
 
