@@ -29,21 +29,21 @@ def parser(name: str, text: str, add_help: bool = True) -> Parser:
 
 def list_methods() -> None:
     """Print the methods with their chapters."""
-    from mbrl_edu.experiment.registry import METHODS
+    from mbrl_edu.experiment.registry import CONTINUOUS, METHODS
 
     print("methods")
-    for m in METHODS.values():
+    for m in (METHODS | CONTINUOUS).values():
         print(f"  {m.name:22} {m.title:22} chapter {m.page}")
 
 
 def list_tasks() -> None:
     """Print the tasks."""
-    from mbrl_edu.experiment.registry import TASKS
+    from mbrl_edu.experiment.registry import CONTINUOUS_TASKS, TASKS
 
     print("tasks")
-    for t in TASKS.values():
+    for t in (TASKS | CONTINUOUS_TASKS).values():
         print(f"  {t.short:22} {t.description}")
-    print("  any Gymnasium id with Discrete observations and actions, such as FrozenLake-v1")
+    print("  any Gymnasium id with Discrete observations and actions: FrozenLake-v1")
 
 
 def run(words: list[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mbrl_edu.experiment import options as opt
 from mbrl_edu.experiment import store
-from mbrl_edu.experiment.registry import METHODS, PREFIX
+from mbrl_edu.experiment.registry import CONTINUOUS, METHODS, PREFIX
 
 if TYPE_CHECKING:
     import pandas
@@ -134,7 +134,7 @@ def load(path: str | Path) -> Run:
         raise store.StoreError(f"folder {path} holds no finished run.")
     manifest = store.read_json(path / store.MANIFEST)
     values = store.read_result(path) | dict.fromkeys(manifest.get("left_out", []))
-    method = METHODS.get(manifest["method"])
+    method = (METHODS | CONTINUOUS).get(manifest["method"])
     config = _revive(method.config if method else None, manifest["config"], True)
     result = _revive(method.result if method else None, values, False)
     task = manifest["task"].removeprefix(PREFIX)

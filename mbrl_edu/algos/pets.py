@@ -1,0 +1,254 @@
+"""PETS: probabilistic ensembles with trajectory sampling.
+
+Lecture, "PETS Algorithm" (Algorithm 1); Chua et al. (2018) and their code. Learn a
+model from all real steps, plan with it at every step, execute the first action, repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbrl_edu.algos import cem, mppi, random_shooting
+from mbrl_edu.core import check
+from mbrl_edu.core.data import Batch
+from mbrl_edu.core.rng import Streams
+from mbrl_edu.envs.task import Task
+from mbrl_edu.imagine import plan
+from mbrl_edu.models import ensemble, fit
+from mbrl_edu.models.gp import GP
+from mbrl_edu.models.layout import Layout
+from mbrl_edu.models.oracle import Oracle
+
+Log = Callable[[int, dict[str, float]], None]
+
+MODELS = ("PE", "P", "DE", "D", "GP", "true")
+PLANNERS = ("cem", "icem", "mppi", "random_shooting")
+
+
+@dataclass(frozen=True)
+class Config:
+    episodes: int = 10  # K, trials with the planner, after one with random actions
+    model: str = "PE"  # PE, P, DE, D, GP or true, the dynamics themselves
+    planner: str = "icem"  # cem (PETS), icem, mppi or random_shooting
+    H: int = 20  # planning horizon (PETS 25)
+    propagation: str = "TS1"  # how particles travel: TS1, TSinf, DS, MM or E (PETS)
+    P: int = 5  # particles per candidate (PETS 20)
+    N: int = 100  # candidates per round (PETS 400); random shooting: all rounds at once
+    top: int = 10  # elites of CEM (PETS 40)
+    iterations: int = 3  # rounds (PETS 5)
+    alpha: float = 0.1  # weight of CEM's old mean and variance (PETS)
+    temperature: float = 0.2  # of MPPI's weights, in standard deviations of the worth
+    B: int = 5  # members of an ensemble (PETS)
+    hidden: tuple[int, ...] = (64, 64)  # units per hidden layer (PETS 500, 500, 500)
+    decay: tuple[float, ...] | None = None  # per layer; none: MBPO's, over the depth
+    lr: float = 1e-3  # Adam's step size (PETS)
+    batch: int = 32  # transitions per member and gradient step (PETS)
+    epochs: int = 50  # epochs per fit (PETS 5), on all the data of so far
+    gp_rows: int = 300  # a GP learns from at most so many transitions, drawn at random
+    look: int = 10  # every so many steps the plan's worth is kept beside what came
+
+    def __post_init__(self):
+        check.integer("episodes", self.episodes, low=0)
+        check.choice("model", self.model, MODELS)
+        check.choice("planner", self.planner, PLANNERS)
+        check.integer("H", self.H, low=1)
+        check.integer("batch", self.batch, low=1)
+        check.integer("epochs", self.epochs, low=1)
+        check.integer("gp_rows", self.gp_rows, low=2)
+        check.integer("look", self.look, low=1)
+        particles = plan.Config(self.propagation, self.P)
+        make_planner(self)
+        members = self.network.B if self.model in ("PE", "DE") else 1
+        if particles.propagation in plan.SAMPLING and self.P % members:
+            raise ValueError(
+                f"P is {self.P}, but with {self.propagation} it must be a multiple of "
+                f"the B = {members} members."
+            )
+
+    @property
+    def network(self) -> ensemble.Config:
+        """Settings of the networks; all members are used, as in PETS."""
+        B = self.B if self.model in ("PE", "DE") else 1
+        noisy = self.model in ("PE", "P")
+        return ensemble.Config(B, B, self.hidden, noisy, self.decay, lr=self.lr)
+
+
+@dataclass
+class Result:
+    returns: np.ndarray  # (1 + K,) of every trial; the first took random actions,
+    # and more than one did where a trial is too short for one batch
+    lengths: np.ndarray  # (1 + K,) steps of every trial
+    losses: np.ndarray  # (K,) mean squared error of each fit on its data, NaN: no fit
+    planned: np.ndarray  # (n,) what plans were worth in the model, over H steps
+    obtained: np.ndarray  # (n,) what the H steps after that brought
+    planned_in: np.ndarray  # (n,) the trial that this was in, 1 to K
+    s: np.ndarray  # (T, ds) states met, in order
+    a: np.ndarray  # (T, da) actions taken
+    r: np.ndarray  # (T,) rewards
+    model_steps: int  # imagined steps: candidates x particles x horizon, summed
+    agent: Agent  # what acts; its model is ``agent.model``
+
+
+class Agent:
+    """A model, a planner, and how they are used: ``fit`` and ``plan``.
+
+    ``rng`` streams used: "init/model", "fit", "planner", "particles", "look".
+    """
+
+    def __init__(self, task: Task, cfg: Config, rng: Streams):
+        self.task, self.cfg, self.rng = task, cfg, rng
+        self.layout = Layout(task.ds, task.da, task.features, reward=task.reward)
+        self.model = self._model()
+        self.planner = make_planner(cfg)
+        particles = plan.Config(cfg.propagation, cfg.P)
+        end = task.terminal
+        self.imagine = plan.Imagination(self.model, particles, terminal=end)
+        self.model_steps = 0
+
+    def _model(self):
+        task, cfg = self.task, self.cfg
+        if cfg.model == "GP":
+            return GP(self.layout)
+        if cfg.model != "true":
+            return ensemble.Ensemble(
+                self.layout, cfg.network, self.rng, device=self.rng.device
+            )
+        if task.dynamics is None or task.reward is None:
+            raise ValueError(
+                f"model is 'true', but the dynamics and reward of {task.name} are not "
+                "both known in closed form."
+            )
+        return Oracle(task.ds, task.da, task.dynamics, task.reward, self.rng.device)
+
+    def fit(self, batch: Batch) -> float:
+        """Learn from all of ``batch``; mean squared error on it, NaN if not known."""
+        cfg, g = self.cfg, self.rng["fit"]
+        if isinstance(self.model, ensemble.Ensemble):
+            how = fit.Config(batch=cfg.batch, holdout=0, epochs=cfg.epochs)
+            return float(np.mean(fit.fit(self.model, batch, how, g).error))
+        if isinstance(self.model, GP):
+            order = torch.randperm(len(batch.r), generator=g, device=g.device)
+            self.model.fit(batch.take(order[: cfg.gp_rows]), g)
+        return float("nan")
+
+    def plan(self, s: Tensor) -> Tensor:
+        """The best plan (H, da) found from s (ds,)."""
+        particles = self.rng["particles"]
+
+        def evaluate(plans: Tensor) -> Tensor:
+            self.model_steps += len(plans) * self.imagine.P * self.cfg.H
+            return self.imagine(s, plans, particles)
+
+        return self.planner(evaluate, self.cfg.H, self.task.da, self.rng["planner"])
+
+    def worth(self, s: Tensor, chosen: Tensor) -> float:
+        """What one plan (H, da) is worth in the model; from a stream of its own, so
+        that looking changes nothing."""
+        return self.imagine(s, chosen[None], self.rng["look"]).item()
+
+
+def make_planner(cfg: Config) -> plan.Planner:
+    """The planner that ``cfg`` names; random shooting gets all rounds at once."""
+    if cfg.planner == "random_shooting":
+        n = check.integer("N", cfg.N, low=1) * cfg.iterations
+        return random_shooting.RandomShooting(random_shooting.Config(n))
+    if cfg.planner == "mppi":
+        soft = mppi.Config(cfg.N, cfg.iterations, temperature=cfg.temperature)
+        return mppi.MPPI(soft)
+    hard = cem.Config(cfg.N, cfg.top, cfg.iterations, cfg.alpha)
+    return cem.CEM(cem.icem(hard) if cfg.planner == "icem" else hard)
+
+
+def pets(task: Task, cfg: Config, rng: Streams, log: Log | None = None) -> Result:
+    """PETS, lines 1 to 10 of the lecture's Algorithm 1.
+
+    ``log(T, metrics)`` is called after every trial, T real steps so far. ``rng``
+    streams: "env", "behaviour" (random actions) and those of ``Agent``; the same seed
+    gives the same run. Where a trial is too short for one batch, random ones go on
+    until there is enough. Raises ValueError, before any step, if the model needs what
+    the task does not know.
+    """
+    agent, diary = Agent(task, cfg, rng), _Diary()
+    u = rng.numpy("behaviour").uniform
+    env = task.make()
+    try:
+        env.reset(seed=rng.key("env") % 2**31)
+        D: list[Batch] = []
+        while diary.steps < cfg.batch:  # 1
+            D.append(_trial(env, lambda s, t: u(-1, 1, task.da), rng.device))
+            diary.close(0, D[-1], float("nan"), agent, log)
+        for k in range(1, cfg.episodes + 1):  # 2
+            loss = agent.fit(Batch.cat(D))  # 3
+            agent.planner.reset()
+
+            def act(s: Tensor, t: int) -> np.ndarray:
+                chosen = agent.plan(s)  # 5-8
+                if t % cfg.look == 0:
+                    diary.planned[t] = agent.worth(s, chosen)
+                return chosen[0].cpu().numpy()
+
+            D.append(_trial(env, act, rng.device))  # 4
+            diary.close(k, D[-1], loss, agent, log)
+    finally:
+        env.close()
+    return diary.result(Batch.cat(D), agent)
+
+
+def _trial(env, act: Callable[[Tensor, int], np.ndarray], device: str) -> Batch:
+    """One episode, with actions ``act(s, t)``."""
+    rows: list[tuple] = []
+    s, done = env.reset()[0], False
+    while not done:
+        a = np.float32(act(torch.as_tensor(s, device=device), len(rows)))
+        s_next, r, d, cut, _ = env.step(a)  # 9: the first action only
+        rows.append((s, a, r, s_next, d))  # 10
+        s, done = s_next, d or cut
+    fields = (np.array(x, np.float32) for x in zip(*rows))
+    return Batch(*(torch.as_tensor(x, device=device) for x in fields))
+
+
+class _Diary:
+    """What a run says about itself."""
+
+    def __init__(self):
+        self.rows: list[dict[str, float]] = []  # one per trial
+        self.looks: list[tuple[int, float, float]] = []  # trial, planned, obtained
+        self.planned: dict[int, float] = {}  # step of the present trial -> worth
+        self.steps = 0
+
+    def close(self, k: int, trial: Batch, loss: float, agent: Agent, log: Log | None):
+        """Trial k has ended."""
+        r, H = trial.r, agent.cfg.H
+        # a plan that reaches beyond the end of the trial has nothing beside it
+        pairs = [
+            (planned, r[t : t + H].sum().item())
+            for t, planned in self.planned.items()
+            if t + H <= len(r)
+        ]
+        self.planned.clear()
+        self.looks += [(k, *pair) for pair in pairs]
+        planned, obtained = np.mean(pairs, 0) if pairs else (np.nan, np.nan)
+        row = {"episode": k, "return": r.sum().item(), "length": len(r), "loss": loss}
+        row |= {"planned": float(planned), "obtained": float(obtained)}
+        self.rows.append(row | {"model_steps": agent.model_steps})
+        self.steps += len(r)
+        if log:
+            log(self.steps, self.rows[-1])
+
+    def result(self, D: Batch, agent: Agent) -> Result:
+        """Everything as arrays."""
+        names = ("return", "length", "loss")
+        returns, lengths, losses = (
+            np.array([row[name] for row in self.rows]) for name in names
+        )
+        losses = losses[len(losses) - agent.cfg.episodes :]
+        k, planned, obtained = np.array(self.looks).reshape(-1, 3).T
+        plans = planned, obtained, k.astype(int)
+        s, a, r = (x.cpu().numpy() for x in D[:3])
+        model_steps = agent.model_steps
+        return Result(returns, lengths, losses, *plans, s, a, r, model_steps, agent)
