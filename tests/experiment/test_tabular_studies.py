@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from stored_rows import beside_stored
 
 from mbrl_edu.algos import dyna_q, dyna_q_plus
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs import MAZES, Maze
 from mbrl_edu.experiment import verdicts_tabular as verdicts
 from mbrl_edu.experiment.claims import judge
-from mbrl_edu.experiment.studies import load_study, run_study
+from mbrl_edu.experiment.studies import load_study
 from mbrl_edu.experiment.studies_tabular import curves_of
 
 STUDIES = [
@@ -24,17 +25,10 @@ STUDIES = [
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_quick_version_gives_the_first_rows_of_the_stored_one(name, tmp_path):
-    path = run_study(name, workers=1, out=tmp_path, folder=tmp_path / "r", quick=True)
-    quick, stored = load_study(name, path.parent), load_study(name)
-    for key, table in quick.tables.items():
-        whole = stored.tables[key]
-        assert list(table.columns) == list(whole.columns)
-        by = [c for c in table.columns if c in ("n", "alpha", "method", "f", "seed")]
-        both = table.merge(whole, on=by, suffixes=("", "_stored"))
-        assert len(both) == len(table)
-        for column in set(table.columns) - set(by):
-            x, y = both[column].to_numpy(float), both[f"{column}_stored"]
-            assert np.array_equal(x, y.to_numpy(float), equal_nan=True), (key, column)
+    for key, both, columns in beside_stored(name, tmp_path):
+        for column in columns:
+            x, y = (both[c].to_numpy(float) for c in (column, f"{column}_stored"))
+            assert np.array_equal(x, y, equal_nan=True), (key, column)
 
 
 def test_stored_runs_are_those_of_this_code():

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
+from stored_rows import assert_alike, beside_stored
 
 from mbrl_edu.experiment import verdicts_variants as verdicts
 from mbrl_edu.experiment.claims import judge
-from mbrl_edu.experiment.studies import load_study, run_study
+from mbrl_edu.experiment.studies import load_study
 from mbrl_edu.experiment.studies_variants import FALSE, TRUE
 
 STUDIES = [
@@ -21,16 +21,8 @@ STUDIES = [
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_quick_version_gives_the_first_rows_of_the_stored_one(name, tmp_path):
-    path = run_study(name, workers=1, out=tmp_path, folder=tmp_path / "r", quick=True)
-    quick, stored = load_study(name, path.parent), load_study(name)
-    for key, table in quick.tables.items():
-        whole = stored.tables[key]
-        by = [c for c in ("statement", "n_real", "seed") if c in table]
-        both = table.merge(whole, on=by, suffixes=("", "_stored"))
-        assert list(table.columns) == list(whole.columns) and len(both) == len(table)
-        for column in set(table.columns) - {*by, "method", "kind"}:
-            x, y = both[column].to_numpy(float), both[f"{column}_stored"]
-            assert np.allclose(x, y.to_numpy(float), rtol=1e-6, atol=1e-9), column
+    for _, both, columns in beside_stored(name, tmp_path):
+        assert_alike(both, columns)
 
 
 @pytest.mark.parametrize(
