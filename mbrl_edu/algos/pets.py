@@ -50,12 +50,14 @@ class Config:
     batch: int = 32  # transitions per member and gradient step (PETS)
     epochs: int = 50  # epochs per fit (PETS 5), on all the data of so far
     gp_rows: int = 300  # a GP learns from at most so many transitions, drawn at random
+    precision: str = "fp32"  # of the networks while planning; bf16: three digits
     look: int = 10  # every so many steps the plan's worth is kept beside what came
 
     def __post_init__(self):
         check.integer("episodes", self.episodes, low=0)
         check.choice("model", self.model, MODELS)
         check.choice("planner", self.planner, PLANNERS)
+        check.choice("precision", self.precision, ("fp32", "bf16"))
         check.integer("H", self.H, low=1)
         check.integer("batch", self.batch, low=1)
         check.integer("epochs", self.epochs, low=1)
@@ -130,7 +132,9 @@ class Agent:
         cfg, g = self.cfg, self.rng["fit"]
         if isinstance(self.model, ensemble.Ensemble):
             how = fit.Config(batch=cfg.batch, holdout=0, epochs=cfg.epochs)
-            return float(np.mean(fit.fit(self.model, batch, how, g).error))
+            error = np.mean(fit.fit(self.model, batch, how, g).error)
+            self.model.round(cfg.precision == "bf16")
+            return float(error)
         if isinstance(self.model, GP):
             order = torch.randperm(len(batch.r), generator=g, device=g.device)
             self.model.fit(batch.take(order[: cfg.gp_rows]), g)

@@ -97,6 +97,7 @@ class Ensemble(nn.Module):
         self.register_buffer("x_mean", torch.zeros(dx))
         self.register_buffer("x_std", torch.ones(dx))
         self.register_buffer("elites", torch.arange(cfg.elites))
+        self.rounded: list[tuple[Tensor, Tensor]] | None = None
         self.to(device)
         self.opt = torch.optim.Adam(self._groups(), lr=cfg.lr, fused=True)
 
@@ -182,10 +183,25 @@ class Ensemble(nn.Module):
         return self.layout.change(s, mean), lv
 
     def _member(self, b: int, z: Tensor) -> Tensor:
-        *inner, last = cast(list[MemberLinear], list(self.layers))
+        first, *inner, last = cast(list[MemberLinear], list(self.layers))
+        z = F.silu(first.member(b, z), inplace=not torch.is_grad_enabled())
+        if self.rounded is not None:
+            z = z.bfloat16()
+            for weight, bias in self.rounded:
+                z = F.silu(torch.addmm(bias[b], z, weight[b]), inplace=True)
+            return last.member(b, z.float())
         for layer in inner:
             z = F.silu(layer.member(b, z), inplace=not torch.is_grad_enabled())
         return last.member(b, z)
+
+    @torch.no_grad()
+    def round(self, on: bool = True) -> None:
+        """Let ``predict_rows`` multiply the present weights between hidden layers in
+        bfloat16: several times as fast on a CPU with AMX and on a GPU, right to two or
+        three digits, and without gradients. Call it again after each fit."""
+        inner = cast(list[MemberLinear], list(self.layers[1:-1]))
+        pairs = [(p.weight.bfloat16(), p.bias.bfloat16()) for p in inner]
+        self.rounded = pairs if on else None
 
     def sample(
         self, s: Tensor, a: Tensor, g: torch.Generator, who: Tensor | None = None

@@ -248,3 +248,18 @@ def test_wrong_shapes_are_refused():
         made.sample(s, a[:4], Streams(0)["g"])
     with pytest.raises(ValueError, match="absolute is 3"):
         Layout(3, 2, absolute=(3,))
+
+
+def test_rounded_products_are_near_and_only_on_request() -> None:
+    layout, rng = Layout(4, 2), Streams(0)
+    model = Ensemble(layout, Config(hidden=(32, 32, 32)), rng)
+    s, a = torch.randn(50, 4, generator=rng["s"]), torch.rand(50, 2, generator=rng["a"])
+    who = torch.arange(50) % model.B
+    exact = model.predict_rows(s, a, who)
+    model.round()
+    rounded = model.predict_rows(s, a, who)
+    assert not torch.equal(exact[0], rounded[0])
+    for x, y in zip(exact, rounded):
+        assert (x - y).abs().max() < 0.02 * x.abs().max()
+    model.round(False)
+    assert torch.equal(model.predict_rows(s, a, who)[0], exact[0])
