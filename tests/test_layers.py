@@ -36,15 +36,19 @@ LECTURE = [
     "cem",
     "mppi",
     "pets",
+    "loop",
     "mbpo",
+    "sac",
+    "ppo",
     "bmpo",
     "ampo",
     "autombpo",
+    "dpg",
     "svg",
     "maac",
     "pilco",
 ]
-ANY_METHOD = {"__init__", "presets"}  # these speak about all methods
+ANY_METHOD = {"__init__", "presets", "presets_mbpo"}  # these speak about all methods
 SLOW = ("matplotlib", "pandas", "joblib", "torch", "scipy")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mbrl_edu.algos import presets_mbpo
 from mbrl_edu.core import check
 
 # Small enough for a page of the book: networks of 64 units and iCEM with a tenth of the
@@ -50,6 +51,7 @@ _PETS_CARTPOLE: dict[str, Any] = {
 PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("pets", "CartPoleSwingUp-v0", "cheap"): _PETS_CHEAP,
     ("pets", "CartPoleSwingUp-v0", "paper"): _PETS_CARTPOLE,
+    **presets_mbpo.PRESETS,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,6 +64,15 @@ class Buffer:
         order = torch.arange(self.size, device=self.data.r.device)
         return self.data.take((first + order) % self.capacity)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is held, oldest first, for a checkpoint."""
+        return self.all()._asdict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Hold what ``state_dict`` found, and nothing else."""
+        self.size = self.head = 0
+        self.add(Batch(**state))
+
     def sample(self, n: int, g: torch.Generator, recent: int | None = None) -> Batch:
         """``n`` transitions drawn uniformly with replacement, from the ``recent``
         newest if given."""
@@ -98,21 +107,64 @@ class Window:
             torch.randint(len(self), (n,), generator=g, device=g.device)
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """The rollouts held, for a checkpoint."""
+        return {"rollouts": [batch._asdict() for batch in self.rollouts]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Hold what ``state_dict`` found, and nothing else."""
+        self.rollouts = [Batch(**fields) for fields in state["rollouts"]]
+        self.data = Batch.cat(self.rollouts) if self.rollouts else None
+
+
+class Initial:
+    """The states that real episodes began in."""
+
+    def __init__(self):
+        self.states: list[Tensor] = []  # (1, ds) each
+
+    def add(self, s: Tensor) -> None:
+        """One more start s (1, ds)."""
+        self.states.append(s)
+
+    def sample(self, n: int, g: torch.Generator) -> Tensor:
+        """n starts drawn uniformly with replacement: (n, ds)."""
+        if not self.states:
+            raise ValueError("No episode has begun yet: add a start before sampling.")
+        i = torch.randint(len(self.states), (n,), generator=g, device=g.device)
+        return torch.cat(self.states)[i]
+
 
 class Data:
-    """``D.env``: real transitions. ``D.model``: imagined ones."""
+    """``D.env``: real transitions. ``D.model``: imagined ones. ``D.initial``: the
+    states that real episodes began in."""
 
-    def __init__(self, env: Buffer, model: Window):
+    def __init__(self, env: Buffer, model: Window, initial: Initial | None = None):
         self.env, self.model = env, model
+        self.initial = initial or Initial()
 
     def mix(self, n: int, real_ratio: float, rng: Streams) -> Batch:
-        """``n`` transitions of which a share ``real_ratio`` is real (all of them while
-        nothing is imagined)."""
-        n_real = round(real_ratio * n) if len(self.model) else n
+        """``n`` transitions of which a share ``real_ratio`` is real, cut to a whole
+        number (MBPO's code); all of them while nothing is imagined."""
+        n_real = int(real_ratio * n) if len(self.model) else n
         parts = [self.env.sample(n_real, rng["mix/real"])] if n_real else []
         if n_real < n:
             parts.append(self.model.sample(n - n_real, rng["mix/model"]))
         return Batch.cat(parts)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, for a checkpoint."""
+        return {
+            "env": self.env.state_dict(),
+            "model": self.model.state_dict(),
+            "initial": list(self.initial.states),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Hold what ``state_dict`` found, and nothing else."""
+        self.env.load_state_dict(state["env"])
+        self.model.load_state_dict(state["model"])
+        self.initial.states = list(state["initial"])
 
 
 def _same_shapes(batch: Batch, like: Batch) -> None:

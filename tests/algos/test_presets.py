@@ -1,0 +1,23 @@
+"""Presets: each one makes a config of its method for a task that exists."""
+
+import pytest
+
+from mbrl_edu.algos.presets import PRESETS, preset
+from mbrl_edu.envs.tasks import task
+from mbrl_edu.experiment.registry import METHODS
+
+
+@pytest.mark.parametrize("key", PRESETS, ids="-".join)
+def test_every_preset_makes_a_config(key):
+    method, name, _ = key
+    assert task(name).name == name
+    made = METHODS[method].config(**preset(*key))
+    for field, value in preset(*key).items():
+        assert getattr(made, field) == value
+
+
+def test_unknown_presets_are_refused():
+    with pytest.raises(ValueError, match="name is 'papr'.*paper"):
+        preset("pets", "CartPoleSwingUp-v0", "papr")
+    with pytest.raises(ValueError, match="presets are for .*pets on CartPoleSwingUp"):
+        preset("pets", "Nowhere-v0", "paper")
