@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 USAGE = """usage: python -m mbrl_edu [methods | tasks]
        python -m mbrl_edu run METHOD TASK [--seed 0] [--folder runs] [--OPTION VALUE]
        python -m mbrl_edu run METHOD --help
+       python -m mbrl_edu resume FOLDER
        python -m mbrl_edu study [NAME | list] [--workers N] [--out DIR]"""
 
 
@@ -29,27 +31,28 @@ def parser(name: str, text: str, add_help: bool = True) -> Parser:
 
 def list_methods() -> None:
     """Print the methods with their chapters."""
-    from mbrl_edu.experiment.registry import CONTINUOUS, METHODS
+    from mbrl_edu.experiment.registry import METHODS
 
     print("methods")
-    for m in (METHODS | CONTINUOUS).values():
+    for m in METHODS.values():
         print(f"  {m.name:22} {m.title:22} chapter {m.page}")
 
 
 def list_tasks() -> None:
     """Print the tasks."""
-    from mbrl_edu.experiment.registry import CONTINUOUS_TASKS, TASKS
+    from mbrl_edu.experiment.registry import TASKS
 
     print("tasks")
-    for t in (TASKS | CONTINUOUS_TASKS).values():
+    for t in TASKS.values():
         print(f"  {t.short:22} {t.description}")
     print("  any Gymnasium id with Discrete observations and actions: FrozenLake-v1")
+    print("  any with boxes for both, for methods that are not tabular: Swimmer-v5")
 
 
 def run(words: list[str]) -> None:
     """`run METHOD TASK ...`: one run, kept in a folder."""
     from mbrl_edu.experiment import registry
-    from mbrl_edu.experiment.run import execute, prepare, short
+    from mbrl_edu.experiment.run import execute, prepare
 
     wants_help = {"-h", "--help"} & set(words)
     names = [w for w in words[:1] if not w.startswith("-")]
@@ -60,18 +63,38 @@ def run(words: list[str]) -> None:
             return
         raise ValueError("run needs a method and a task: run METHOD TASK.")
     method = registry.find_method(names[0])
-    options = _run_parser(method)
-    given, rest = options.parse_known_args(words[1:])
+    given, rest = _run_parser(method).parse_known_args(words[1:])
     if rest:
         _refuse(rest[0], method)
     values = vars(given)
-    task, seed, folder = (values.pop(k) for k in ("TASK", "seed", "folder"))
-    plan = prepare(method, task, _whole("seed", seed), **values)
-    done = execute(plan, folder)
+    task, folder = (values.pop(k) for k in ("TASK", "folder"))
+    save_every = _number("save_every", values.pop("save_every"))
+    values["seed"] = _whole("seed", values["seed"])
+    _say(execute(prepare(method, task, **values), folder, save_every=save_every))
+
+
+def resume(words: list[str]) -> None:
+    """`resume FOLDER`: go on with what was stopped or killed there."""
+    from mbrl_edu.experiment.run import resume
+
+    options = parser("resume", "Go on with the unfinished runs in a folder, or one.")
+    options.add_argument("FOLDER", help="where runs are kept, or the place of one run")
+    for done in resume(options.parse_args(words).FOLDER):
+        _say(done)
+
+
+def _say(done: Any) -> None:
+    """One line about a run; StoreError when it could not be kept."""
+    from mbrl_edu.experiment.record import short
+    from mbrl_edu.experiment.store import StoreError
+
     last = done.rows[-1] if done.rows else {}
     numbers = ", ".join(f"{k} {short(v)}" for k, v in last.items())
-    seconds = done.manifest["wall_seconds"]
-    print(f"{plan.label}: {numbers}; {seconds:.2f} s; kept in {done.folder}")
+    label = f"{done.method} on {done.task}, seed {done.seed}"
+    text = f"{label}: {numbers}; {done.manifest['wall_seconds']:.2f} s"
+    if done.folder is None:
+        raise StoreError(f"{text}; the folder could not take it.")
+    print(f"{text}; kept in {done.folder}")
 
 
 def _run_parser(method: Any) -> Parser:
@@ -79,10 +102,15 @@ def _run_parser(method: Any) -> Parser:
 
     options = parser(f"run {method.name}", f"{method.title}, chapter {method.page}.")
     options.add_argument("TASK", help="a task, see: python -m mbrl_edu tasks")
-    options.add_argument("--seed", default="0", help="whole number >= 0 (default: 0)")
-    options.add_argument(
-        "--folder", default="runs", help="where runs are kept (default: runs)"
-    )
+    for name, default, text in (
+        ("seed", "0", "whole number >= 0"),
+        ("folder", "runs", "where runs are kept"),
+        ("preset", None, "a set of options for this method and task, by name"),
+        ("device", "auto", "cpu, cuda, or auto: cuda if it is there"),
+        ("save-every", "10", "least number of seconds between two checkpoints"),
+    ):
+        known = f" (default: {default})" if default else ""
+        options.add_argument(f"--{name}", default=default, help=text + known)
     fields = options.add_argument_group("options of the method")
     for o in describe(method.config):
         default = "" if o.required else f" (default: {_word(o.default)})"
@@ -109,6 +137,12 @@ def _whole(name: str, word: str) -> int:
     return convert(Option(name, int, 0, ""), word)
 
 
+def _number(name: str, word: str) -> float:
+    from mbrl_edu.experiment.options import Option, convert
+
+    return convert(Option(name, float, 0.0, ""), word)
+
+
 def _refuse(word: str, method: Any) -> NoReturn:
     from mbrl_edu.experiment.options import describe
     from mbrl_edu.experiment.registry import nearest
@@ -116,7 +150,8 @@ def _refuse(word: str, method: Any) -> NoReturn:
     if not word.startswith("--"):
         raise ValueError(f"{word!r} is one argument too many: run METHOD TASK.")
     name = word.lstrip("-").split("=")[0]
-    known = ["seed", "folder", *(o.name for o in describe(method.config))]
+    ours = ["seed", "folder", "preset", "device", "save-every"]
+    known = [*ours, *(o.name for o in describe(method.config))]
     raise ValueError(f"unknown option --{name}: {nearest(name, known)}")
 
 
@@ -165,13 +200,19 @@ def dispatch(words: list[str]) -> None:
         list_tasks()
     elif command == "run":
         run(rest)
+    elif command == "resume":
+        resume(rest)
     elif command == "study":
         study(rest)
     else:
         from mbrl_edu.experiment.registry import nearest
 
-        known = ["methods", "tasks", "run", "study"]
+        known = ["methods", "tasks", "run", "resume", "study"]
         raise ValueError(f"unknown command {command!r}: {nearest(command, known)}")
+
+
+def _one_line(message: Any, *where: Any) -> None:
+    print(f"mbrl_edu: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -182,7 +223,9 @@ def main(words: Sequence[str] | None = None) -> int:
     from mbrl_edu.experiment.store import StoreError
 
     try:
-        dispatch(list(sys.argv[1:] if words is None else words))
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line
+            dispatch(list(sys.argv[1:] if words is None else words))
         sys.stdout.flush()
         return 0
     except (ValueError, StoreError) as error:

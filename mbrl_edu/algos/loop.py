@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mbrl_edu.control.evaluate import evaluate
 from mbrl_edu.control.sac import SAC
+from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch, Buffer, Data, Window
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.state import Between
@@ -31,16 +32,26 @@ Log = Callable[[int, dict[str, float]], None]
 Watch = Callable[["Progress", Data, "Parts"], Metrics]
 
 
-class Config(Protocol):
+@dataclass(frozen=True)
+class Config:
     """The settings that the loop itself reads."""
 
-    T: int  # real steps in all
-    T_random: int  # of these, steps with random actions before anything is learned
-    epoch: int  # real steps between two evaluations
-    fit_every: int  # real steps between two decisions of the schedule
-    M: int  # rollouts after each of them
-    retain: int  # epochs that imagined transitions are kept
-    episodes: int  # greedy episodes per evaluation
+    T: int = 5_000  # real steps in all, the random ones included
+    T_random: int = 1_000  # real steps with random actions before anything is learned
+    epoch: int = 1_000  # real steps between two evaluations; the unit of ``k``
+    fit_every: int = 250  # real steps between two fits with their rollouts (MBPO)
+    M: int = 10_000  # rollouts after each fit (MBPO 100,000)
+    retain: int = 1  # epochs that imagined transitions are kept (MBPO)
+    episodes: int = 5  # greedy episodes per evaluation
+
+    def __post_init__(self):
+        for name in ("T", "T_random", "epoch", "fit_every", "M", "retain", "episodes"):
+            check.integer(name, getattr(self, name), low=1)
+        if self.epoch % self.fit_every:
+            raise ValueError(
+                f"epoch is {self.epoch}, but must be a multiple of fit_every = "
+                f"{self.fit_every}."
+            )
 
 
 @dataclass(frozen=True)
@@ -162,9 +173,9 @@ class Loop:
                 s_next, r, d, cut, _ = env.step(a[0].cpu().numpy())
                 s, before = self._tensor(s_next), s
                 D.env.add(Batch(before, a, self._tensor(r), s, self._tensor(float(d))))
-                p.t, total, length = p.t + 1, total + r, length + 1
+                p.t, total, length = p.t + 1, total + float(r), length + 1
 
-                if learning:
+                if p.knobs:
                     for _ in range(p.knobs.G):
                         p.metrics |= parts.improve(D, p.knobs)
                     self.updates += p.knobs.G

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbrl_edu.algos import loop
 from mbrl_edu.algos.loop import Knobs, Log, Metrics, Parts, Progress, Result, learn
 from mbrl_edu.control.sac import SAC
 from mbrl_edu.control.sac import Config as SACConfig
@@ -26,16 +27,10 @@ from mbrl_edu.models.layout import Layout
 
 
 @dataclass(frozen=True)
-class Config:
-    T: int = 5_000  # real steps in all, the random ones included
-    T_random: int = 1_000  # real steps with random actions before anything is learned
-    epoch: int = 1_000  # real steps between two evaluations; the unit of ``k``
-    fit_every: int = 250  # real steps between two fits with their rollouts (MBPO)
+class Config(loop.Config):
     k: tuple[int, int, int, int] = (0, 1, 1, 1)  # from epoch k[0] to k[1], the rollout
     # length grows from k[2] to k[3] (MBPO)
-    M: int = 10_000  # rollouts after each fit (MBPO 100,000)
     start: str = "replay"  # where rollouts begin: replay (any real state), initial (s0)
-    retain: int = 1  # epochs that imagined transitions are kept (MBPO)
     G: int = 20  # policy updates per real step (MBPO: 10 to 40, by task)
     real_ratio: float = 0.05  # share of real transitions in a policy batch (MBPO)
     batch: int = 256  # transitions per policy update (MBPO)
@@ -49,13 +44,10 @@ class Config:
     fit_batch: int = 256  # transitions per member and step of a fit (MBPO)
     epochs: int | None = None  # at most so many per fit; none: until all stop (MBPO)
     known_reward: bool = False  # whether the model is told the task's reward function
-    episodes: int = 5  # greedy episodes per evaluation
 
     def __post_init__(self):
-        check.integer("T", self.T, low=1)
-        check.integer("T_random", self.T_random, low=1)
-        for name in ("epoch", "fit_every", "M", "retain", "batch", "episodes"):
-            check.integer(name, getattr(self, name), low=1)
+        super().__post_init__()
+        check.integer("batch", self.batch, low=1)
         check.integer("G", self.G, low=0)
         check.number("real_ratio", self.real_ratio, low=0, high=1)
         check.choice("start", self.start, ("replay", "initial"))
@@ -63,11 +55,6 @@ class Config:
             raise ValueError(
                 f"k is {self.k}, but must be (first epoch, last epoch, length, length) "
                 "with the first epoch before the last and nothing negative."
-            )
-        if self.epoch % self.fit_every:
-            raise ValueError(
-                f"epoch is {self.epoch}, but must be a multiple of fit_every = "
-                f"{self.fit_every}."
             )
         if self.T_random < self.fit_batch * 5 // 4:
             raise ValueError(

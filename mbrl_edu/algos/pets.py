@@ -6,7 +6,6 @@ model from all real steps, plan with it at every step, execute the first action,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +14,18 @@ from torch import Tensor
 
 from mbrl_edu.algos import cem, mppi, random_shooting
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import Checkpoint, Part, gather, restore
 from mbrl_edu.core.data import Batch
 from mbrl_edu.core.rng import Streams
+from mbrl_edu.envs.episode import episode
+from mbrl_edu.envs.state import Between
 from mbrl_edu.envs.task import Task
 from mbrl_edu.imagine import plan
+from mbrl_edu.imagine.diary import Diary, Log
 from mbrl_edu.models import ensemble, fit
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Layout
 from mbrl_edu.models.oracle import Oracle
-
-Log = Callable[[int, dict[str, float]], None]
 
 MODELS = ("PE", "P", "DE", "D", "GP", "true")
 PLANNERS = ("cem", "icem", "mppi", "random_shooting")
@@ -150,6 +151,18 @@ class Agent:
 
         return self.planner(evaluate, self.cfg.H, self.task.da, self.rng["planner"])
 
+    def state_dict(self) -> dict:
+        """What the next fit goes on from; of a GP and of the truth it is nothing."""
+        learned = isinstance(self.model, ensemble.Ensemble)
+        model = self.model.state_dict() if learned else None
+        return {"model": model, "model_steps": self.model_steps}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.model_steps = state["model_steps"]
+        if state["model"] is not None:
+            self.model.load_state_dict(state["model"])
+            self.model.round(self.cfg.precision == "bf16")
+
     def worth(self, s: Tensor, chosen: Tensor) -> float:
         """What one plan (H, da) is worth in the model; from a stream of its own, so
         that looking changes nothing."""
@@ -168,91 +181,54 @@ def make_planner(cfg: Config) -> plan.Planner:
     return cem.CEM(cem.icem(hard) if cfg.planner == "icem" else hard)
 
 
-def pets(task: Task, cfg: Config, rng: Streams, log: Log | None = None) -> Result:
+def pets(
+    task: Task,
+    cfg: Config,
+    rng: Streams,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Result:
     """PETS, lines 1 to 10 of the lecture's Algorithm 1.
 
-    ``log(T, metrics)`` is called after every trial, T real steps so far. ``rng``
+    ``log(T, metrics)`` is called after every trial, T real steps so far; then
+    ``checkpoint`` is saved, and a run that is given one goes on from it. ``rng``
     streams: "env", "behaviour" (random actions) and those of ``Agent``; the same seed
     gives the same run. Where a trial is too short for one batch, random ones go on
     until there is enough. Raises ValueError, before any step, if the model needs what
     the task does not know.
     """
-    agent, diary = Agent(task, cfg, rng), _Diary()
-    u = rng.numpy("behaviour").uniform
+    agent, diary = Agent(task, cfg, rng), Diary(cfg.H, rng.device)
     env = task.make()
+    parts: dict[str, Part] = {
+        "rng": rng,
+        "agent": agent,
+        "diary": diary,
+        "env": Between(env),
+    }
+
+    def close(k: int, trial: Batch, loss: float) -> None:
+        diary.close(k, trial, loss, agent.model_steps, log)
+        if checkpoint:
+            checkpoint.save(diary.steps, gather(parts))
+
     try:
         env.reset(seed=rng.key("env") % 2**31)
-        D: list[Batch] = []
+        restore(checkpoint.load() if checkpoint else None, parts)
+        u = rng.numpy("behaviour").uniform
         while diary.steps < cfg.batch:  # 1
-            D.append(_trial(env, lambda s, t: u(-1, 1, task.da), rng.device))
-            diary.close(0, D[-1], float("nan"), agent, log)
-        for k in range(1, cfg.episodes + 1):  # 2
-            loss = agent.fit(Batch.cat(D))  # 3
+            close(0, episode(env, lambda s, t: u(-1, 1, task.da), rng.device), np.nan)
+        for k in range(diary.k + 1, cfg.episodes + 1):  # 2
+            loss = agent.fit(Batch.cat(diary.D))  # 3
             agent.planner.reset()
 
             def act(s: Tensor, t: int) -> np.ndarray:
                 chosen = agent.plan(s)  # 5-8
                 if t % cfg.look == 0:
                     diary.planned[t] = agent.worth(s, chosen)
-                return chosen[0].cpu().numpy()
+                return chosen[0].cpu().numpy()  # 9: the first action only
 
-            D.append(_trial(env, act, rng.device))  # 4
-            diary.close(k, D[-1], loss, agent, log)
+            close(k, episode(env, act, rng.device), loss)  # 4, 10
     finally:
         env.close()
-    return diary.result(Batch.cat(D), agent)
-
-
-def _trial(env, act: Callable[[Tensor, int], np.ndarray], device: str) -> Batch:
-    """One episode, with actions ``act(s, t)``."""
-    rows: list[tuple] = []
-    s, done = env.reset()[0], False
-    while not done:
-        a = np.float32(act(torch.as_tensor(s, device=device), len(rows)))
-        s_next, r, d, cut, _ = env.step(a)  # 9: the first action only
-        rows.append((s, a, r, s_next, d))  # 10
-        s, done = s_next, d or cut
-    fields = (np.array(x, np.float32) for x in zip(*rows))
-    return Batch(*(torch.as_tensor(x, device=device) for x in fields))
-
-
-class _Diary:
-    """What a run says about itself."""
-
-    def __init__(self):
-        self.rows: list[dict[str, float]] = []  # one per trial
-        self.looks: list[tuple[int, float, float]] = []  # trial, planned, obtained
-        self.planned: dict[int, float] = {}  # step of the present trial -> worth
-        self.steps = 0
-
-    def close(self, k: int, trial: Batch, loss: float, agent: Agent, log: Log | None):
-        """Trial k has ended."""
-        r, H = trial.r, agent.cfg.H
-        # a plan that reaches beyond the end of the trial has nothing beside it
-        pairs = [
-            (planned, r[t : t + H].sum().item())
-            for t, planned in self.planned.items()
-            if t + H <= len(r)
-        ]
-        self.planned.clear()
-        self.looks += [(k, *pair) for pair in pairs]
-        planned, obtained = np.mean(pairs, 0) if pairs else (np.nan, np.nan)
-        row = {"episode": k, "return": r.sum().item(), "length": len(r), "loss": loss}
-        row |= {"planned": float(planned), "obtained": float(obtained)}
-        self.rows.append(row | {"model_steps": agent.model_steps})
-        self.steps += len(r)
-        if log:
-            log(self.steps, self.rows[-1])
-
-    def result(self, D: Batch, agent: Agent) -> Result:
-        """Everything as arrays."""
-        names = ("return", "length", "loss")
-        returns, lengths, losses = (
-            np.array([row[name] for row in self.rows]) for name in names
-        )
-        losses = losses[len(losses) - agent.cfg.episodes :]
-        k, planned, obtained = np.array(self.looks).reshape(-1, 3).T
-        plans = planned, obtained, k.astype(int)
-        s, a, r = (x.cpu().numpy() for x in D[:3])
-        model_steps = agent.model_steps
-        return Result(returns, lengths, losses, *plans, s, a, r, model_steps, agent)
+    known = diary.arrays(cfg.episodes)
+    return Result(**known, model_steps=agent.model_steps, agent=agent)

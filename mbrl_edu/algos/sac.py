@@ -6,6 +6,7 @@ The model-free baseline of the book. Haarnoja et al. (2018); settings of MBPO's 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mbrl_edu.algos import mbpo
 from mbrl_edu.algos.loop import Knobs, Log, Progress, Result, learn
@@ -35,10 +36,9 @@ class Config:
     @property
     def loop(self) -> mbpo.Config:
         """The same as settings of MBPO's loop; its model stays small and unused."""
-        known = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        unused = {"model_hidden": (1,), "B": 1, "elites": 1, "fit_batch": 1}
-        known["T_random"] = max(self.T_random, 2)
-        return mbpo.Config(**known, **unused, fit_every=self.epoch, real_ratio=1.0)
+        known: dict[str, Any] = dict(vars(self))
+        known |= {"model_hidden": (1,), "B": 1, "elites": 1, "fit_batch": 1}
+        return mbpo.Config(**known, fit_every=self.epoch, real_ratio=1.0)
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,16 @@ class Data:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Hold what ``state_dict`` found, and nothing else."""
-        self.env.load_state_dict(state["env"])
-        self.model.load_state_dict(state["model"])
-        self.initial.states = list(state["initial"])
+        """Hold what ``state_dict`` found, and nothing else, on the device of now."""
+        device = self.env.data.r.device
+
+        def here(fields: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: x.to(device) for name, x in fields.items()}
+
+        self.env.load_state_dict(here(state["env"]))
+        rollouts = [here(fields) for fields in state["model"]["rollouts"]]
+        self.model.load_state_dict({"rollouts": rollouts})
+        self.initial.states = [s.to(device) for s in state["initial"]]
 
 
 def _same_shapes(batch: Batch, like: Batch) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mbrl_edu.core import check
 from mbrl_edu.experiment import stats
-from mbrl_edu.experiment.registry import CONTINUOUS, METHODS, nearest
+from mbrl_edu.experiment.registry import METHODS, nearest
 from mbrl_edu.experiment.style import SPARE, Style, house_style, ink, style_of
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def plot_run(run: Run, metric: str | None = None, x: str | None = None) -> Axes:
             raise ValueError(
                 f"no column {name!r} in this run: {nearest(name, columns)}"
             )
-    known = METHODS | CONTINUOUS
-    label = known[run.method].title if run.method in known else run.method
+    label = METHODS[run.method].title if run.method in METHODS else run.method
     curve = {label: run.curve[metric].to_numpy()}
     figure, _ = plot_curves(
         curve, run.curve[x].to_numpy(), xlabel=x, ylabel=metric, labels="legend"

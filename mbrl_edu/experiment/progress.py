@@ -23,16 +23,24 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, total: int | None, unit: str = "runs", show: bool = True
+        self,
+        label: str,
+        total: int | None,
+        unit: str = "runs",
+        show: bool = True,
+        start: int = 0,
     ):
         self.label, self.total, self.unit = label, total, unit
-        self.began, self.done, self._last = time.perf_counter(), 0, 0.0
+        self.start = self.done = start  # what was done before, in another process
+        self.began, self._last = time.perf_counter(), 0.0
         self.kind = where() if show else "silent"
         self._closed = False
         if self.kind == "terminal":
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc=label, unit=f" {unit}", leave=False)
+            self._bar = tqdm(
+                total=total, desc=label, unit=f" {unit}", leave=False, initial=start
+            )
         elif self.kind == "notebook":
             from IPython.display import display
 
@@ -61,8 +69,10 @@ class Progress:
         share = min(self.done / self.total, 1.0)
         full = round(share * WIDTH)
         bar = "█" * full + "░" * (WIDTH - full)
-        left = spent * (1 - share) / share if share > 0 else float("nan")
-        ahead = f"{left:.0f} s left" if share > 0 else ""
+        ahead = ""
+        if self.done > self.start:
+            left = spent * (self.total - self.done) / (self.done - self.start)
+            ahead = f"{max(left, 0):.0f} s left"
         return f"{self.label}  {bar} {share:4.0%}  {ahead}  {note}".rstrip()
 
     def close(self, line: str = "") -> None:

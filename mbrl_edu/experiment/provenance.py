@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import os
@@ -11,11 +12,14 @@ import platform
 import shlex
 import subprocess
 import sys
+import types
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import mbrl_edu
 from mbrl_edu.experiment import store
@@ -25,7 +29,7 @@ PACKAGE = Path(mbrl_edu.__file__).parent
 ROOMS = ("core", "theory", "envs", "models", "control", "imagine", "algos")
 
 
-@cache
+@functools.cache
 def code_fingerprint(module: str) -> str:
     """Hash of the program text that a run of the method in `module` may use.
 
@@ -99,7 +103,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-@cache
+@functools.cache
 def machine() -> dict[str, Any]:
     """CPU model, number of cores, operating system; no names or paths."""
     return {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.system()}
@@ -114,9 +118,53 @@ def _cpu() -> str:
     return models[0] if models else platform.machine()
 
 
-def command(method: str, task: str, seed: int, config: Any) -> str:
+def fingerprint(value: Any) -> str:
+    """Hash of a value with functions in it, such as a `Task`: of what they compute
+    with, not of where they lie in memory.
+
+    Raises ValueError for what cannot be told apart by its contents.
+    """
+    return hashlib.sha256(_contents(value).encode()).hexdigest()
+
+
+def _contents(value: Any) -> str:
+    if value is ... or value is None:
+        return repr(value)
+    if isinstance(value, (bool, int, float, complex, str, bytes, type)):
+        return repr(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = [_contents(v) for v in value]
+        ordered = isinstance(value, (list, tuple))
+        return f"[{' '.join(parts if ordered else sorted(parts))}]"
+    if isinstance(value, Mapping):
+        return _contents([(_contents(k), v) for k, v in value.items()])
+    if isinstance(value, (np.ndarray, np.generic)):
+        return f"{value.dtype} {value.shape} {value.tolist()}"
+    if isinstance(value, types.CodeType):
+        return _contents((value.co_code, value.co_consts, value.co_names))
+    if isinstance(value, types.MethodType):
+        return _contents((value.__func__, value.__self__))
+    if isinstance(value, types.FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        inside = (value.__code__, value.__defaults__, value.__kwdefaults__, cells)
+        return f"{value.__module__}.{value.__qualname__} {_contents(inside)}"
+    if isinstance(value, functools.partial):
+        return _contents((value.func, value.args, value.keywords))
+    if dataclasses.is_dataclass(value):
+        fields = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        return f"{type(value).__qualname__} {_contents(fields)}"
+    raise ValueError(
+        f"a task with {value!r} in it cannot be kept: nothing says whether another is "
+        "the same; run it without folder."
+    )
+
+
+def command(
+    method: str, task: str, seed: int, config: Any, device: str | None = None
+) -> str:
     """The shell command that repeats a run; options at their default are left out."""
     words = ["python", "-m", "mbrl_edu", "run", method, task, "--seed", str(seed)]
+    words += ["--device", device] if device else []
     for option in describe(type(config)):
         value = getattr(config, option.name)
         if option.required or value != option.default:

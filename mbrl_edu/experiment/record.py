@@ -12,7 +12,8 @@ import numpy as np
 
 from mbrl_edu.experiment import options as opt
 from mbrl_edu.experiment import store
-from mbrl_edu.experiment.registry import CONTINUOUS, METHODS, PREFIX
+from mbrl_edu.experiment.metrics import read_metrics
+from mbrl_edu.experiment.registry import METHODS, PREFIX
 
 if TYPE_CHECKING:
     import pandas
@@ -134,11 +135,11 @@ def load(path: str | Path) -> Run:
         raise store.StoreError(f"folder {path} holds no finished run.")
     manifest = store.read_json(path / store.MANIFEST)
     values = store.read_result(path) | dict.fromkeys(manifest.get("left_out", []))
-    method = (METHODS | CONTINUOUS).get(manifest["method"])
+    method = METHODS.get(manifest["method"])
     config = _revive(method.config if method else None, manifest["config"], True)
     result = _revive(method.result if method else None, values, False)
     task = manifest["task"].removeprefix(PREFIX)
-    rows = store.read_metrics(path)
+    rows = read_metrics(path)
     names = manifest["method"], task, manifest["seed"]
     return Run(*names, config, result, manifest, rows, path)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mbrl_edu.envs.task import Task
 
 PREFIX = "mbrl_edu/"
 KINDS = ("tabular", "continuous")
@@ -35,12 +37,13 @@ PAGES = {
 class Method:
     """One method of the book; its module is imported only when it is used.
 
-    The module holds `Config`, a frozen dataclass, and a function with the method's
-    name, `train(env, cfg, rng, log=None) -> Result`; a continuous method takes a `Task`
-    instead of an environment.
+    The module holds `Config`, a frozen dataclass, and a function that is called `train`
+    or as the method, `train(env, cfg, rng, log=None) -> Result`. A continuous method
+    takes a `Task` instead of an environment; one that can be resumed takes a
+    `checkpoint` as well.
     """
 
-    name: str  # as typed by the user, also the name of the train function
+    name: str  # as typed by the user
     module: str  # where Config and the train function live
     page: str  # the chapter that derives it
     title: str  # as the book writes it
@@ -53,24 +56,14 @@ class Method:
 
     @property
     def train(self) -> Callable[..., Any]:
-        """The method's train function, on an environment from `make_env`."""
-        function = getattr(importlib.import_module(self.module), self.name)
-        return function if self.kind == "tabular" else _of_task(function)
+        """The method's train function."""
+        module = importlib.import_module(self.module)
+        return getattr(module, "train", None) or getattr(module, self.name)
 
     @property
     def result(self) -> type | None:
         """The method's `Result` class, if its module names one."""
         return getattr(importlib.import_module(self.module), "Result", None)
-
-
-def _of_task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function(task, ...)` as a function of an environment that carries its task."""
-
-    @functools.wraps(function)
-    def train(env: Any, *args: Any, **known: Any) -> Any:
-        return function(env.task, *args, **known)
-
-    return train
 
 
 @dataclass(frozen=True)
@@ -80,83 +73,91 @@ class TaskInfo:
     name: str  # the Gymnasium id
     description: str  # one line for the list of tasks
     kinds: tuple[str, ...]  # kinds of methods that can learn it
+    own: Task | None = None  # a task that the caller made; it is in no table
 
     @property
     def short(self) -> str:
         """The id without this package's prefix."""
         return self.name.removeprefix(PREFIX)
 
-    def make(self, kind: str = "tabular") -> Any:
-        """A fresh environment; for continuous methods it carries its `Task`."""
-        if kind == "continuous":
-            from mbrl_edu.envs.task import Task
-            from mbrl_edu.envs.tasks import TASKS as KNOWN
+    @property
+    def task(self) -> Task:
+        """What is known about a continuous task."""
+        if self.own is not None:
+            return self.own
+        from mbrl_edu.envs.task import Task
+        from mbrl_edu.envs.tasks import TASKS as KNOWN
 
-            task = KNOWN.get(self.short) or Task.from_env(self.name)
-            env = task.make()
-            env.task = task  # type: ignore[attr-defined]
-            return env
+        return KNOWN.get(self.short) or Task.from_env(self.name)
+
+    def make(self, kind: str = "tabular") -> Any:
+        """A fresh environment, as methods of this kind see it."""
+        if kind == "continuous":
+            return self.task.make()
         import gymnasium
 
         return gymnasium.make(self.name, disable_env_checker=True)
 
 
-def _tabular(name: str, page: str, title: str) -> Method:
-    return Method(name, f"mbrl_edu.algos.{name}", page, title)
+def _method(name: str, page: str, title: str, kind: str = "tabular") -> Method:
+    return Method(name, f"mbrl_edu.algos.{name}", page, title, kind)
 
 
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
-        _tabular("q_learning", "02-dyna", "Q-learning"),
-        _tabular("q_planning", "02-dyna", "Q-planning"),
-        _tabular("dyna_q", "02-dyna", "Dyna-Q"),
-        _tabular("dyna_q_plus", "02-dyna", "Dyna-Q+"),
-        _tabular("prioritized_sweeping", "02-dyna", "Prioritized sweeping"),
+        _method("q_learning", "02-dyna", "Q-learning"),
+        _method("q_planning", "02-dyna", "Q-planning"),
+        _method("dyna_q", "02-dyna", "Dyna-Q"),
+        _method("dyna_q_plus", "02-dyna", "Dyna-Q+"),
+        _method("prioritized_sweeping", "02-dyna", "Prioritized sweeping"),
+        _method("pets", "05-pets", "PETS", "continuous"),
+        _method("mbpo", "07-mbpo", "MBPO", "continuous"),
+        _method("sac", "07-mbpo", "Soft actor-critic (SAC)", "continuous"),
+        _method("ppo", "07-mbpo", "Proximal policy optimisation (PPO)", "continuous"),
+        _method("dpg", "11-svg", "Deterministic policy gradient", "continuous"),
+        _method("svg", "11-svg", "Stochastic value gradients", "continuous"),
+        _method("maac", "12-maac", "MAAC", "continuous"),
     )
 }
 
-CONTINUOUS: dict[str, Method] = {
-    m.name: m
-    for m in (Method("pets", "mbrl_edu.algos.pets", "05-pets", "PETS", "continuous"),)
-}
-
+# what is known about the continuous ones is in mbrl_edu.envs.tasks
 TASKS: dict[str, TaskInfo] = {
-    t.name: t
-    for t in (
-        TaskInfo(
-            PREFIX + "DynaMaze-v0",
-            "6 x 9 maze with fixed walls; reward 1 at the goal",
-            ("tabular",),
+    name: TaskInfo(name, text, (kind,))
+    for kind, name, text in (
+        ("tabular", PREFIX + "DynaMaze-v0", "6 x 9 maze; reward 1 at the goal"),
+        ("tabular", PREFIX + "BlockingMaze-v0", "the short way closes meanwhile"),
+        ("tabular", PREFIX + "ShortcutMaze-v0", "a short cut opens meanwhile"),
+        ("continuous", PREFIX + "Line-v0", "a point mass; its optimum is known"),
+        ("continuous", PREFIX + "LQR-v0", "linear dynamics, quadratic reward, solved"),
+        ("continuous", PREFIX + "ContinuousCartPole-v0", "keep a pole up on a cart"),
+        (
+            "continuous",
+            PREFIX + "CartPoleSwingUp-v0",
+            "swing a pole up, hold it (PETS)",
         ),
-        TaskInfo(
-            PREFIX + "BlockingMaze-v0",
-            "the short way closes while the agent learns, a longer one opens",
-            ("tabular",),
+        ("continuous", "Pendulum-v1", "swing a pendulum up with too weak a motor"),
+        ("continuous", "InvertedPendulum-v5", "keep a pole up on a cart (MuJoCo)"),
+        ("continuous", "InvertedDoublePendulum-v5", "keep two poles up (MuJoCo)"),
+        ("continuous", "Reacher-v5", "reach a point with a planar arm (MuJoCo)"),
+        ("continuous", "Pusher-v5", "push a cylinder to a place (MuJoCo)"),
+        (
+            "continuous",
+            PREFIX + "HalfCheetahSpeed-v5",
+            "run; speed in the state (MuJoCo)",
         ),
-        TaskInfo(
-            PREFIX + "ShortcutMaze-v0",
-            "a short cut opens while the agent learns",
-            ("tabular",),
+        ("continuous", "Swimmer-v5", "swim with two joints (MuJoCo)"),
+        ("continuous", "Hopper-v5", "hop on one leg (MuJoCo)"),
+        ("continuous", "Walker2d-v5", "walk on two legs (MuJoCo)"),
+        ("continuous", "HalfCheetah-v5", "run on two legs (MuJoCo)"),
+        ("continuous", "Ant-v5", "run on four legs (MuJoCo)"),
+        ("continuous", PREFIX + "AntTruncated-v5", "the same, contact forces unseen"),
+        ("continuous", "Humanoid-v5", "run like a human (MuJoCo)"),
+        (
+            "continuous",
+            PREFIX + "HumanoidTruncated-v5",
+            "the same, contact forces and more unseen",
         ),
-    )
-}
-
-
-# what is known about each of these is in mbrl_edu.envs.tasks
-CONTINUOUS_TASKS: dict[str, TaskInfo] = {
-    name: TaskInfo(name, text, ("continuous",))
-    for name, text in (
-        (PREFIX + "CartPoleSwingUp-v0", "swing a pole up and hold it (PETS)"),
-        (PREFIX + "ContinuousCartPole-v0", "keep a pole up; force from -10 to 10 N"),
-        (PREFIX + "Line-v0", "a point mass on a line; its optimum is known"),
-        (PREFIX + "LQR-v0", "linear dynamics, quadratic reward, exactly solved"),
-        ("Pendulum-v1", "swing a pendulum up with too weak a motor"),
-        ("InvertedPendulum-v5", "keep a pole up on a cart (MuJoCo)"),
-        ("InvertedDoublePendulum-v5", "keep two poles up on a cart (MuJoCo)"),
-        ("Reacher-v5", "reach a point with a planar arm (MuJoCo)"),
-        ("Pusher-v5", "push a cylinder to a place with an arm (MuJoCo)"),
-        (PREFIX + "HalfCheetahSpeed-v5", "run; the speed is in the state (MuJoCo)"),
     )
 }
 
@@ -185,15 +186,14 @@ def find_method(name: str | Method) -> Method:
         return name
     if not isinstance(name, str):
         raise ValueError(f"method is {name!r}, but must be a name.")
-    known = METHODS | CONTINUOUS
-    method = known.get(name) or known.get(name.lower().replace("-", "_"))
+    method = METHODS.get(name) or METHODS.get(name.lower().replace("-", "_"))
     if method is None:
-        raise ValueError(f"unknown method {name!r}: {nearest(name, known)}")
+        raise ValueError(f"unknown method {name!r}: {nearest(name, METHODS)}")
     return method
 
 
-def find_task(name: str | TaskInfo) -> TaskInfo:
-    """The task called `name`, with or without `mbrl_edu/`, or a Gymnasium id.
+def find_task(name: str | TaskInfo | Task) -> TaskInfo:
+    """The task called `name`, with or without `mbrl_edu/`, a Gymnasium id, or a `Task`.
 
     Any registered environment with `Discrete` observations and actions is a tabular
     task, one with boxes for both a continuous one. Raises ValueError with the nearest
@@ -202,15 +202,14 @@ def find_task(name: str | TaskInfo) -> TaskInfo:
     if isinstance(name, TaskInfo):
         return name
     if not isinstance(name, str):
-        raise ValueError(f"task is {name!r}, but must be a name.")
-    known = TASKS | CONTINUOUS_TASKS
+        return _own_task(name)
     for full in (name, PREFIX + name):
-        if full in known:
-            return known[full]
+        if full in TASKS:
+            return TASKS[full]
     import gymnasium
 
     if name not in gymnasium.registry:
-        ours = {t.short for t in known.values()}
+        ours = {t.short for t in TASKS.values()}
         foreign = {n for n in gymnasium.registry if not n.startswith(PREFIX)}
         # our own tasks first: a misspelt maze should not suggest an arcade game
         hint = nearest(name.removeprefix(PREFIX), ours)
@@ -219,6 +218,17 @@ def find_task(name: str | TaskInfo) -> TaskInfo:
             hint = other if other.startswith("did you mean") else hint
         raise ValueError(f"unknown task {name!r}: {hint}")
     return TaskInfo(name, "a Gymnasium environment", KINDS)
+
+
+def _own_task(task: Any) -> TaskInfo:
+    from mbrl_edu.envs.task import Task
+    from mbrl_edu.envs.tasks import TASKS as KNOWN
+
+    if not isinstance(task, Task):
+        raise ValueError(f"task is {task!r}, but must be a name or a Task.")
+    if KNOWN.get(task.name) == task:
+        return find_task(task.gym_id)
+    return TaskInfo(task.name, "made by the caller", ("continuous",), task)
 
 
 def make_env(method: Method, task: TaskInfo) -> Any:

@@ -7,196 +7,115 @@ run.plot()
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mbrl_edu.core import check
-from mbrl_edu.core.rng import Streams
-from mbrl_edu.experiment import options as opt
-from mbrl_edu.experiment import provenance, store
-from mbrl_edu.experiment.progress import Progress
-from mbrl_edu.experiment.record import Run, load, load_all, short
-from mbrl_edu.experiment.registry import (
-    Method,
-    TaskInfo,
-    find_method,
-    find_task,
-    make_env,
-)
+from mbrl_edu.experiment import partial, store
+from mbrl_edu.experiment.checkpoint import EVERY
+from mbrl_edu.experiment.execute import execute
+from mbrl_edu.experiment.interrupt import Stopped
+from mbrl_edu.experiment.plan import Plan, prepare
+from mbrl_edu.experiment.record import Run, load, load_all
 
-__all__ = ["Plan", "Run", "execute", "load", "load_all", "prepare", "run"]
+if TYPE_CHECKING:
+    from mbrl_edu.envs.task import Task
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be run, checked: every name and option is known to be good."""
-
-    method: Method
-    task: TaskInfo
-    seed: int
-    config: Any  # the method's Config
-
-    @property
-    def label(self) -> str:
-        """The plan in a few words."""
-        return f"{self.method.name} on {self.task.short}, seed {self.seed}"
-
-    @property
-    def command(self) -> str:
-        """The shell command that does the same."""
-        return provenance.command(
-            self.method.name, self.task.short, self.seed, self.config
-        )
-
-    @cached_property
-    def config_hash(self) -> str:
-        """Hash of method, task and config."""
-        return provenance.config_hash(self.method.name, self.task.name, self.config)
-
-    @cached_property
-    def name(self) -> str:
-        """The run's directory: the same exactly if the run would be the same.
-
-        It holds a hash of the config and of the package's program text, so that runs
-        made by older code are neither mistaken for new ones nor overwritten.
-        """
-        code = provenance.code_fingerprint(self.method.module)
-        task = self.task.short.replace("/", "_")
-        key = f"{self.config_hash[:6]}{code[:6]}"
-        return f"{self.method.name}-{task}-{key}-s{self.seed}"
-
-
-def prepare(
-    method: str | Method, task: str | TaskInfo, seed: int = 0, **options: Any
-) -> Plan:
-    """Check everything that can be checked before any work is done.
-
-    Raises ValueError with one sentence for an unknown method, task or option, a bad
-    value, or a task that the method cannot learn.
-    """
-    found, info = find_method(method), find_task(task)
-    seed = check.integer("seed", seed, low=0)
-    config = opt.make_config(found.config, options)
-    make_env(found, info).close()
-    return Plan(found, info, seed, config)
+__all__ = [
+    "Plan",
+    "Run",
+    "Stopped",
+    "execute",
+    "load",
+    "load_all",
+    "prepare",
+    "resume",
+    "run",
+]
 
 
 def run(
     method: str,
-    task: str,
+    task: str | Task,
     seed: int = 0,
     folder: str | Path | None = None,
     progress: bool = True,
+    preset: str | None = None,
+    device: str = "auto",
+    save_every: float = EVERY,
     **options: Any,
 ) -> Run:
     """Run `method` on `task`, for example `run("dyna_q", "DynaMaze-v0", n=50)`.
 
     Parameters
     ----------
-    method, task : names, as `python -m mbrl_edu` lists them; a task may also be any
-        registered Gymnasium id with Discrete observations and actions.
+    method, task : names, as `python -m mbrl_edu` lists them. A task may also be a
+        `Task`, or any registered Gymnasium id: with Discrete observations and actions
+        for a tabular method, with boxes for both for the others.
     seed : whole number >= 0; the same seed gives the same run, bit for bit.
     folder : where runs are kept, one directory each; a run that is already finished
-        there is loaded instead of run again. None: the run is not stored.
+        there is loaded instead of run again, and one that was stopped or killed goes on
+        where it was, if its method can. None: the run is not stored.
     progress : whether to show a bar.
-    options : fields of the method's `Config`.
+    preset : name of a set of options for this method and task.
+    device : "cpu", "cuda", or "auto": CUDA if it is there. Tabular methods use the CPU.
+    save_every : least number of seconds between two checkpoints.
+    options : fields of the method's `Config`; they come before those of the preset.
 
     Raises
     ------
     ValueError
         before anything is run or created, for anything unknown or out of range.
     StoreError
-        when `folder` cannot be written.
+        when `folder` cannot be written, or another process is writing this very run. A
+        disk that fills up later is a warning: the run goes on in memory.
+    Stopped
+        on Ctrl-C, where there is something to go on from; a KeyboardInterrupt whose
+        message says how.
     """
-    return execute(prepare(method, task, seed, **options), folder, progress)
+    plan = prepare(method, task, seed, preset, device, **options)
+    return execute(plan, folder, progress, save_every)
 
 
-def execute(
-    plan: Plan, folder: str | Path | None = None, progress: bool = True, token: str = ""
-) -> Run:
-    """Run a checked plan, or load it when `folder` holds it already."""
-    if folder is None:
-        return _train(plan, store.Metrics(), progress)
-    path = Path(folder) / plan.name
+def resume(
+    path: str | Path, progress: bool = True, save_every: float = EVERY
+) -> list[Run]:
+    """Go on with the unfinished run that lies, or will lie, at `path`, or with every
+    one in the folder `path`; returns them as `run` does.
+
+    Raises
+    ------
+    ValueError
+        when there is none, or when one was begun by other code or with a task that has
+        no name; nothing is run then.
+    StoreError
+        when another process is writing one of them.
+    """
+    path = Path(path)
     if (path / store.MANIFEST).is_file():
-        return load(path)
-    with store.finished_by_rename(path, token=token) as hidden:
-        log_file = hidden / "metrics.jsonl"
-        with store.explained(path.parent):
-            log_file.touch()
-        done = _train(plan, store.Metrics(log_file), progress)
-        with store.explained(path.parent):
-            done.manifest["left_out"] = store.write_result(hidden, done.result)
-            store.write_json(hidden / store.MANIFEST, done.manifest)
-    done.folder = path
-    return done
+        return [load(path)]
+    found = [p for p in (path, partial.hidden(path)) if (p / partial.PLAN).is_file()]
+    found = found or (partial.unfinished(path) if path.is_dir() else [])
+    if not found:
+        raise ValueError(f"folder {path} holds no unfinished run.")
+    plans = [_plan_of(p) for p in found]
+    return [
+        execute(plan, p.parent, progress, save_every) for plan, p in zip(plans, found)
+    ]
 
 
-def _train(plan: Plan, metrics: store.Metrics, progress: bool) -> Run:
-    rng = Streams(plan.seed)
-    env = make_env(plan.method, plan.task)
-    started, began = provenance.now(), time.perf_counter()
-    try:
-        with one_thread(), _bar(plan, progress) as (log, bar):
-
-            def both(step: int, values: dict[str, Any]) -> None:
-                metrics.log(step, values)
-                log(metrics.rows[-1])
-
-            result = plan.method.train(env, plan.config, rng, both)
-            seconds = time.perf_counter() - began
-            bar.close(f"{plan.label}: done in {seconds:.1f} s")
-    finally:
-        env.close()
-    manifest = {
-        "method": plan.method.name,
-        "task": plan.task.name,
-        "seed": plan.seed,
-        "config": asdict(plan.config),
-        "config_hash": plan.config_hash,
-        "code": provenance.code_fingerprint(plan.method.module),
-        "command": plan.command,
-    } | provenance.origin(started, seconds, str(rng.device))
-    names = plan.method.name, plan.task.short, plan.seed
-    return Run(*names, plan.config, result, manifest, metrics.rows)
-
-
-@contextmanager
-def _bar(plan: Plan, show: bool) -> Iterator[tuple[Any, Progress]]:
-    """A bar that counts what the config limits, and a function (row) that moves it."""
-    found = [u for u in ("steps", "episodes", "updates") if _limit(plan.config, u)]
-    unit = found[0] if found else "steps"
-    column = "episode" if unit == "episodes" else "step"
-    with Progress(plan.label, _limit(plan.config, unit), unit, show) as bar:
-
-        def move(row: dict[str, Any]) -> None:
-            note = f"return {short(row['return'])}" if "return" in row else ""
-            bar.update(int(row.get(column, bar.done + 1)), note)
-
-        yield move, bar
-
-
-def _limit(config: Any, unit: str) -> int | None:
-    value = getattr(config, unit, None)
-    return value if isinstance(value, int) else None
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch inside the block: results and speed depend on it."""
-    import sys
-
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else 1
-    if torch:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if torch:
-            torch.set_num_threads(before)
+def _plan_of(directory: Path) -> Plan:
+    """The plan of an unfinished run, if this code would do the same run."""
+    kept = store.read_json(directory / partial.PLAN)
+    if not kept["command"]:
+        raise ValueError(
+            f"the run in {directory} had a Task of its own, which has no name: call "
+            "mbrl_edu.run with it again, and it goes on."
+        )
+    method, task, seed, device = (kept[k] for k in ("method", "task", "seed", "device"))
+    plan = prepare(method, task, seed, None, device, **kept["config"])
+    if partial.hidden(directory.with_name(plan.name)) != directory:
+        raise ValueError(
+            f"the run in {directory} was begun by other code than this and cannot go "
+            f"on; it begins anew with: {kept['command']}"
+        )
+    return plan

@@ -8,8 +8,8 @@ A finished run is a directory that holds
 - `arrays.npz`     its arrays (read without pickle)
 
 It is written under a hidden name beside the final one and renamed as its last act.
-All JSON is strict: a metric that is NaN or infinite is written as null and read back
-as NaN; in `result.json` such a number is `{"float": "nan"}` and comes back as it was.
+All JSON is strict: in `result.json` a number that is NaN or infinite is
+`{"float": "nan"}`, and comes back as it was.
 """
 
 from __future__ import annotations
@@ -50,36 +50,45 @@ def explained(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def finished_by_rename(
-    path: Path, replace: bool = False, token: str = ""
-) -> Iterator[Path]:
+def finished_by_rename(path: Path, replace: bool = False) -> Iterator[Path]:
     """A directory to write into that becomes `path` when the block ends well.
 
     When the block raises, nothing of it stays. When `path` exists by then, the older
-    one stays, or with `replace` gives way. `token` goes into the hidden name, so that
-    `clean` can find what one sweep left behind.
+    one stays, or with `replace` gives way.
     """
     path = Path(path)
-    hidden = path.with_name(f".{path.name}{PARTIAL}{token}{uuid.uuid4().hex[:8]}")
+    hidden = path.with_name(f".{path.name}{PARTIAL}{uuid.uuid4().hex[:8]}")
     with explained(path.parent):
         hidden.mkdir(parents=True)
     try:
         yield hidden
         with explained(path.parent):
-            _flush(hidden)
-            _rename(hidden, path, replace)
+            flush(hidden)
+            rename(hidden, path, replace)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
     """Make the disk hold what was written, before the rename says that it does."""
     for file in folder.iterdir():
         with file.open("rb+") as handle:
             os.fsync(handle.fileno())
+    synced(folder)
 
 
-def _rename(hidden: Path, path: Path, replace: bool) -> None:
+def synced(folder: Path) -> None:
+    """Make the disk hold the names in `folder`; some systems cannot be asked to."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def rename(hidden: Path, path: Path, replace: bool = False) -> None:
+    """Let `hidden` become `path`, unless `path` is there and stays."""
     if path.exists() and not replace:
         return  # another process finished the same run first
     if path.exists():
@@ -93,37 +102,6 @@ def _rename(hidden: Path, path: Path, replace: bool) -> None:
     except OSError:
         if not path.exists():  # else lost a race for the same name: nothing is lost
             raise
-
-
-class Metrics:
-    """Log lines: kept in memory, and appended to a file when there is one."""
-
-    def __init__(self, file: Path | None = None):
-        self.rows: list[dict[str, Any]] = []
-        self._file = file
-
-    def log(self, step: int, metrics: dict[str, Any]) -> None:
-        """Add one line; values are numbers, or words such as the name of a phase."""
-        row = {"step": int(step)} | {k: _scalar(k, v) for k, v in metrics.items()}
-        self.rows.append(row)
-        if self._file is not None:
-            line = dumps(_nulls(row)) + "\n"
-            with explained(self._file.parent.parent), self._file.open("ab") as handle:
-                handle.write(line.encode())
-
-
-def _scalar(name: str, value: Any) -> Any:
-    """A plain Python number or word; 0-d arrays and tensors are unpacked."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"metric {name} is {value!r}, but must be a number or a word.")
-
-
-def _nulls(row: dict[str, Any]) -> dict[str, Any]:
-    finite = {k: not isinstance(v, float) or math.isfinite(v) for k, v in row.items()}
-    return {k: v if finite[k] else None for k, v in row.items()}
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -202,14 +180,6 @@ def _decode(value: Any) -> Any:
     return value
 
 
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The log lines of a finished run; null comes back as NaN."""
-    with explained(folder):
-        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [{k: math.nan if v is None else v for k, v in r.items()} for r in rows]
-
-
 def finished(folder: str | Path) -> list[Path]:
     """The finished runs directly inside `folder`, by name; unfinished are ignored."""
     with explained(Path(folder)):
@@ -217,13 +187,12 @@ def finished(folder: str | Path) -> list[Path]:
     return [p for p in inside if PARTIAL not in p.name and (p / MANIFEST).is_file()]
 
 
-def clean(folder: str | Path, token: str = "") -> int:
-    """Delete what interrupted runs left in `folder`; returns how many there were.
-
-    Call it when nothing is writing there. With `token`, only what that sweep left.
+def clean(folder: str | Path) -> int:
+    """Delete what interrupted runs left in `folder`, their checkpoints too; returns how
+    many there were. Call it when nothing is writing there.
     """
     folder = Path(folder)
-    left = list(folder.glob(f".*{PARTIAL}{token}*")) if folder.is_dir() else []
+    left = list(folder.glob(f".*{PARTIAL}*")) if folder.is_dir() else []
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     return len(left)

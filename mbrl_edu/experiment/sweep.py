@@ -9,53 +9,56 @@ made from its seed alone, and every process one thread.
 
 from __future__ import annotations
 
-import signal
-import threading
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import functools
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbrl_edu.core import check
-from mbrl_edu.experiment import store
+from mbrl_edu.experiment import backends, partial, store
+from mbrl_edu.experiment.checkpoint import EVERY
+from mbrl_edu.experiment.interrupt import Stopped
+from mbrl_edu.experiment.metrics import RunWarning
 from mbrl_edu.experiment.progress import Progress
 from mbrl_edu.experiment.provenance import as_word
 from mbrl_edu.experiment.record import Run, Sweep, load
 from mbrl_edu.experiment.run import Plan, execute, prepare
 
-__all__ = ["Stopped", "Sweep", "sweep"]
+if TYPE_CHECKING:
+    from mbrl_edu.envs.task import Task
 
-BACKENDS = ("loky",)
+__all__ = ["Stopped", "Sweep", "sweep"]
 
 Configs = Mapping[str, Mapping[str, Any]] | Sequence[Mapping[str, Any]]
 
 
-class Stopped(KeyboardInterrupt):
-    """A sweep was interrupted; the message says how to go on."""
-
-
 def sweep(
     method: str,
-    task: str,
+    task: str | Task,
     seeds: int | Iterable[int],
     configs: Configs | None = None,
     folder: str | Path | None = None,
     workers: int | None = None,
     backend: str = "loky",
     progress: bool = True,
+    preset: str | None = None,
+    device: str = "auto",
+    save_every: float = EVERY,
 ) -> Sweep:
     """Run every config with every seed, several processes at a time.
 
     Parameters
     ----------
-    method, task : as for `run`.
+    method, task, preset, device, save_every : as for `run`; options of a config come
+        before those of the preset.
     seeds : a number of seeds (0, 1, ...) or the seeds themselves.
     configs : label -> options, or a list of options (labelled "n=5"); None: defaults.
-    folder : where finished runs are kept; those already there are not run again, so
-        that a sweep that was stopped goes on where it was.
-    workers : number of processes; None: one per core.
-    backend : "loky", processes on this machine.
+    folder : where runs are kept, a place that all processes share; those finished there
+        are not run again, so that a sweep that was stopped goes on where it was.
+    workers : number of processes; None: one per core, or all that a cluster has.
+    backend : "loky", processes on this machine; "dask" or "ray", a cluster, the local
+        one that they make unless another is active. The results are the same.
 
     Raises
     ------
@@ -66,21 +69,18 @@ def sweep(
     StoreError
         when `folder` cannot be written; runs finished before are kept.
     """
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"backend is {backend!r}, but must be {' or '.join(map(repr, BACKENDS))} "
-            "(clusters come with a later chapter)."
-        )
+    backends.known(backend)
     seeds = _seeds(seeds)
     named = _labelled(configs)
     if workers is not None:
         workers = check.integer("workers", workers, low=1)
     plans = {
-        (label, seed): prepare(method, task, seed, **options)
+        (label, seed): prepare(method, task, seed, preset, device, **options)
         for label, options in named.items()
         for seed in seeds
     }
-    done = _execute_all(plans, folder, workers, progress)
+    workplace = workers, backend
+    done = _execute_all(plans, folder, progress, save_every, workplace)
     return Sweep({k: [done[k, s] for s in seeds] for k in named}, seeds)
 
 
@@ -118,20 +118,35 @@ Key = tuple[str, int]
 
 
 def _execute_all(
-    plans: dict[Key, Plan], folder: str | Path | None, workers: int | None, show: bool
+    plans: dict[Key, Plan],
+    folder: str | Path | None,
+    show: bool,
+    save_every: float,
+    workplace: tuple[int | None, str],
 ) -> dict[Key, Run]:
     done = _already_finished(plans, folder)
     todo = {key: plan for key, plan in plans.items() if key not in done}
+    jobs = [
+        functools.partial(_one, key, plan, folder, save_every)
+        for key, plan in todo.items()
+    ]
     first = next(iter(plans.values()))
     label = f"{first.method.name} on {first.task.short}"
-    with Progress(label, len(plans), "runs", show) as bar:
-        bar.update(len(done))
+    with Progress(label, len(plans), "runs", show, len(done)) as bar:
         try:
-            _in_parallel(todo, folder, workers, done, bar)
-        except KeyboardInterrupt:
+            for key, run in backends.in_parallel(jobs, *workplace) if jobs else ():
+                done[key] = run
+                bar.update(len(done))
+        except BaseException as error:
+            if folder is not None:  # killed workers could not tidy up themselves
+                partial.tidy([Path(folder) / plan.name for plan in todo.values()])
+            if not isinstance(error, KeyboardInterrupt):
+                raise
             kept = done | _already_finished(plans, folder)  # workers were ahead of us
             raise Stopped(_how_to_go_on(len(kept), len(plans), folder)) from None
         bar.close(f"{label}: {len(done)} runs done ({len(done) - len(todo)} kept)")
+    if folder is not None:
+        _say_what_is_not_kept([run for run in done.values() if run.folder is None])
     return done
 
 
@@ -144,53 +159,15 @@ def _already_finished(
     return {k: load(p) for k, p in paths.items() if (p / store.MANIFEST).is_file()}
 
 
-def _in_parallel(
-    todo: dict[Key, Plan],
-    folder: str | Path | None,
-    workers: int | None,
-    done: dict[Key, Run],
-    bar: Progress,
-) -> None:
-    """Execute `todo`, adding each run to `done` as it comes in."""
-    import joblib
-
-    if not todo:
-        return
-    jobs = min(workers or joblib.cpu_count(), len(todo))
-    token = uuid.uuid4().hex[:8]
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-        work = (joblib.delayed(_one)(k, p, folder, token) for k, p in todo.items())
-        try:
-            with deaf_to_ctrl_c():  # workers start in here
-                arriving = pool(work)
-            for key, run in arriving:
-                done[key] = run
-                bar.update(len(done))
-        except BaseException:
-            if folder is not None:  # killed workers could not tidy up themselves
-                store.clean(folder, token)
-            raise
-
-
-@contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started in the block ignore Ctrl-C, which a terminal sends to all of
-    them: ending workers is the parent's business. The block itself takes milliseconds.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread receives signals, or may ask for this
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _one(key: Key, plan: Plan, folder: Any, token: str) -> tuple[Key, Run]:
+def _one(key: Key, plan: Plan, folder: Any, save_every: float) -> tuple[Key, Run]:
     """What a worker does."""
-    return key, execute(plan, folder, progress=False, token=token)
+    return key, execute(plan, folder, progress=False, save_every=save_every)
+
+
+def _say_what_is_not_kept(lost: list[Run]) -> None:
+    if lost:
+        text = f"{len(lost)} of the runs are done, but the folder could not take them."
+        warnings.warn(RunWarning(text), stacklevel=4)
 
 
 def _how_to_go_on(done: int, total: int, folder: str | Path | None) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from mbrl_edu.core import check as checks
 
-CHAPTERS = ("introduction", "dyna", "bounds")  # one file of contracts each
+# one file of contracts each
+CHAPTERS = ("introduction", "dyna", "models", "shooting", "pets", "bounds")
 
 
 class Wrong(Exception):

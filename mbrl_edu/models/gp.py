@@ -74,7 +74,8 @@ def log_likelihood(x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
 
 def _factor(x: Tensor, theta: Tensor) -> Tensor:
     l, sf, sn = theta[:, :-2].exp(), theta[:, -2].exp(), theta[:, -1].exp()  # noqa: E741
-    noise = torch.eye(len(x), dtype=x.dtype) * sn[:, None, None] ** 2
+    eye = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    noise = eye * sn[:, None, None] ** 2
     return cholesky(kernel(x, x, l, sf) + noise)
 
 
@@ -115,11 +116,14 @@ class GP:
         y = self.layout.target(batch).double()
         rows = torch.arange(n)
         if n > self.cfg.fit_on:
-            rows = torch.randperm(n, generator=g)[: self.cfg.fit_on]
-        xs, ys = x[rows], y[rows]
-        self.theta = torch.stack([self._maximise(xs, y_[:, None]) for y_ in ys.T])
-        self.condition(x, y, self.theta)
-        return log_likelihood(xs, ys, self.theta).tolist()
+            device = g.device if g else None
+            order = torch.randperm(n, generator=g, device=device)
+            rows = order[: self.cfg.fit_on].cpu()
+        # on the CPU, where the optimiser is
+        xs, ys = x.cpu()[rows], y.cpu()[rows]
+        theta = torch.stack([self._maximise(xs, y_[:, None]) for y_ in ys.T])
+        self.condition(x, y, theta.to(x.device))
+        return log_likelihood(xs, ys, theta).tolist()
 
     def condition(self, x: Tensor, y: Tensor, theta: Tensor) -> None:
         """The posterior given inputs x (N, dx) and targets y (N, dy) under theta."""
@@ -185,7 +189,7 @@ class GP:
     ) -> tuple[Tensor, Tensor]:
         """One draw of r (n,) and s' (n, ds), every row for itself; differentiable."""
         mean, lv = self.predict(s, a)
-        eps = torch.randn(mean.shape[1:], generator=g, dtype=s.dtype)
+        eps = torch.randn(mean.shape[1:], generator=g, dtype=s.dtype, device=s.device)
         return self.layout.apply(s, a, mean[0] + (lv[0] / 2).exp() * eps)
 
 

@@ -105,12 +105,24 @@ def deviations(model: Model, x) -> tuple[float, float]:
     return float(np.sqrt(aleatoric).mean()), float(np.sqrt(epistemic).mean())
 
 
+@torch.no_grad()
+def noise_correlation(model: Model, x) -> float:
+    """Correlation of the predicted noise with ``true_sigma`` over x (n,); 0 for a model
+    that predicts none, or the same everywhere."""
+    s = torch.as_tensor(x, dtype=torch.float32)[:, None]
+    _, lv = model.predict(s, s.new_zeros(len(s), 0))
+    noise = lv[..., 0].double().exp().mean(0).sqrt().numpy()
+    if isinstance(model, GP) or np.ptp(noise) == 0:
+        return 0.0
+    return float(np.corrcoef(noise, true_sigma(x))[0, 1])
+
+
 def compare_families(seed: int, steps: int = STEPS) -> list[dict[str, Any]]:
     """Train every family on one draw of the data and score its laws on fresh draws.
 
-    One row per family and region: seed, the entries of ``calibration.scores``, and the
-    two standard deviations of ``deviations``. "D" is a point; "D + sigma" adds the
-    standard deviation of its errors on the training data.
+    One row per family and region: seed, the entries of ``calibration.scores``, the two
+    standard deviations of ``deviations``, and ``noise_correlation``. "D" is a point;
+    "D + sigma" adds the standard deviation of its errors on the training data.
     """
     rng, rows = Streams(seed), list[dict[str, Any]]()
     known = data(rng)
@@ -130,6 +142,7 @@ def compare_families(seed: int, steps: int = STEPS) -> list[dict[str, Any]]:
                     {"family": label, "region": region, "seed": seed}
                     | calibration.scores(mu, sigma + constant, y)
                     | {"aleatoric_sd": aleatoric + constant, "epistemic_sd": epistemic}
+                    | {"noise_corr": noise_correlation(model, x)}
                 )
     return rows
 

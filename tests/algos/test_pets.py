@@ -12,13 +12,14 @@ from mbrl_edu.algos import pets as module
 from mbrl_edu.algos.cem import CEM
 from mbrl_edu.algos.mppi import MPPI
 from mbrl_edu.algos.pets import MODELS, PLANNERS, Agent, Config, pets
-from mbrl_edu.algos.presets import PRESETS, preset
+from mbrl_edu.algos.presets import preset
 from mbrl_edu.algos.random_shooting import RandomShooting
 from mbrl_edu.core.data import Batch
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs import lqr
 from mbrl_edu.envs.task import Task
 from mbrl_edu.envs.tasks import lqr_task, task
+from mbrl_edu.experiment.checkpoint import Checkpoint
 
 # as small as it gets: these runs are about the loop, not about learning
 TINY = Config(
@@ -191,25 +192,82 @@ def test_the_particles_see_the_elites_after_every_fit():
     assert sorted(agent.imagine.model.elites.tolist()) == [0, 1, 2, 3, 4]
 
 
+# Stopped and resumed
+
+
+class Stop(Exception):
+    pass
+
+
+def stopped_and_resumed(known, cfg, folder, after):
+    """A run that breaks off while trial ``after`` is logged, and one that goes on."""
+
+    def stop(t, row):
+        if row["episode"] == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        pets(known, cfg, Streams(4), stop, Checkpoint(folder, every=0))
+    rows = []
+    again = Checkpoint(folder, every=0)
+    run = pets(known, cfg, Streams(4), lambda t, row: rows.append(row), again)
+    return run, rows
+
+
+def same_state(x, y):
+    if isinstance(x, dict):
+        assert x.keys() == y.keys()
+        return all(same_state(x[k], y[k]) for k in x)
+    if isinstance(x, (list, tuple)):
+        return len(x) == len(y) and all(map(same_state, x, y))
+    return torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "after"),
+    [
+        ("Line-v0", {}, 0),
+        ("Line-v0", {}, 1),
+        ("Line-v0", {"precision": "bf16", "hidden": (8, 8)}, 3),
+        ("Line-v0", {"batch": 30, "planner": "mppi"}, 2),
+        ("Line-v0", {"model": "GP", "gp_rows": 20}, 2),
+        ("Line-v0", {"model": "true"}, 2),
+        ("CartPoleSwingUp-v0", {"epochs": 1}, 2),
+    ],
+)
+def test_a_run_that_is_resumed_ends_like_one_never_stopped(
+    tmp_path, name, values, after
+):
+    known = dataclasses.replace(task(name), horizon=20)
+    cfg = tiny(episodes=3, **values)
+    whole = pets(known, cfg, Streams(4))
+    run, rows = stopped_and_resumed(known, cfg, tmp_path, after)
+    assert [row["episode"] for row in rows] == list(range(after, 4))
+    for field in ("returns", "lengths", "losses", "planned", "obtained", "s", "a", "r"):
+        x, y = getattr(whole, field), getattr(run, field)
+        assert np.array_equal(x, y, equal_nan=True), field
+    assert run.model_steps == whole.model_steps
+    assert same_state(run.agent.state_dict(), whole.agent.state_dict())
+    ends = [r.agent.rng.state_dict() for r in (run, whole)]
+    assert same_state(ends[0]["torch"], ends[1]["torch"])
+    s = torch.as_tensor(run.s[-1])
+    for r in (run, whole):
+        r.agent.planner.reset()
+    assert torch.equal(run.agent.plan(s), whole.agent.plan(s))
+
+
+def test_a_run_that_has_ended_is_not_run_again(tmp_path, monkeypatch):
+    whole = pets(task("Line-v0"), TINY, Streams(4), None, Checkpoint(tmp_path, every=0))
+    monkeypatch.setattr(Agent, "fit", None)
+    again = pets(task("Line-v0"), TINY, Streams(4), None, Checkpoint(tmp_path, every=0))
+    assert np.array_equal(whole.a, again.a) and len(again.losses) == TINY.episodes
+
+
 # Presets and the front door
-
-
-@pytest.mark.parametrize("key", PRESETS, ids="-".join)
-def test_every_preset_makes_a_config(key):
-    method, name, _ = key
-    assert method == "pets" and task(name)
-    assert Config(**preset(*key)).planner in PLANNERS
 
 
 def test_the_cheap_preset_is_the_default():
     assert Config(**preset("pets", "CartPoleSwingUp-v0", "cheap")) == Config()
-
-
-def test_unknown_presets_are_refused():
-    with pytest.raises(ValueError, match="name is 'papr'.*paper"):
-        preset("pets", "CartPoleSwingUp-v0", "papr")
-    with pytest.raises(ValueError, match="presets are for pets on CartPoleSwingUp-v0"):
-        preset("pets", "Nowhere-v0", "paper")
 
 
 def test_the_front_door(tmp_path, monkeypatch):

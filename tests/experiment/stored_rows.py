@@ -6,6 +6,7 @@ from mbrl_edu.experiment.studies import load_study, run_study
 
 KEYS = ["statement", "kind", "world", "toward", "method", "alpha", "share", "f"]
 KEYS += ["seed", "n", "n_data", "n_real", "S", "k"]
+KEYS += ["family", "region", "task", "path"]
 
 
 def beside_stored(name, tmp_path):

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -63,6 +64,28 @@ def test_help_of_a_method_shows_every_field_with_default_and_meaning(capsys):
         assert "step size" in out and "(default: 0.1)" in out
 
 
+def test_a_preset_is_a_start_that_options_change(deep, monkeypatch, tmp_path, capsys):
+    from mbrl_edu.algos import presets
+
+    key = ("fake_deep", "Line-v0", "short")
+    monkeypatch.setitem(presets.PRESETS, key, {"episodes": 2})
+    words = ["run", "fake_deep", "Line-v0", "--preset", "short", "--folder"]
+    for seed, more, episodes in (("0", [], 2), ("1", ["--episodes", "3"], 3)):
+        assert main([*words, str(tmp_path), "--seed", seed, *more]) == 0
+        assert f"episode {episodes}" in capsys.readouterr().out
+    a, b = (store.read_json(p / "manifest.json") for p in store.finished(tmp_path))
+    assert a["config"] == {"episodes": 2} and b["config"] == {"episodes": 3}
+    assert a["device"] == "cpu" and a["command"].endswith("--device cpu --episodes 2")
+
+
+def test_help_names_what_every_method_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "pets", "--help"])
+    out = capsys.readouterr().out
+    for name in ("seed", "folder", "preset", "device", "save-every"):
+        assert f"--{name}" in out
+
+
 def test_hyphens_in_options_are_fine(fake, tmp_path, capsys):
     words = ["run", "q_planning", "DynaMaze-v0", "--log-every", "50", "--updates"]
     assert main([*words, "100", "--folder", str(tmp_path)]) == 0
@@ -71,7 +94,7 @@ def test_hyphens_in_options_are_fine(fake, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("rn", "unknown command 'rn': did you mean run?"),
+        ("rn", r"unknown command 'rn': did you mean run\?"),
         ("run", "run needs a method and a task"),
         ("run dynaq DynaMaze-v0", "unknown method 'dynaq': did you mean dyna_q"),
         ("run dyna_q", "TASK"),
@@ -87,6 +110,15 @@ def test_hyphens_in_options_are_fine(fake, tmp_path, capsys):
         ("run dyna_q DynaMaze-v0 --seed x", "seed is 'x'"),
         ("run dyna_q DynaMaze-v0 --seed -3", "seed is -3"),
         ("run dyna_q DynaMaze-v0 more", "'more' is one argument too many"),
+        ("run dyna_q DynaMaze-v0 --device cuda", "dyna_q is a tabular method and runs"),
+        ("run pets Line-v0 --device gpu", "device is 'gpu', but must be one of"),
+        ("run pets CartPoleSwingUp-v0 --preset papr", "name is 'papr'.*'paper'"),
+        ("run dyna_q DynaMaze-v0 --preset paper", "presets are for pets on"),
+        ("run dyna_q DynaMaze-v0 --save-every often", "save_every is 'often'"),
+        ("run dyna_q DynaMaze-v0 --save-every -1", "save_every is -1"),
+        ("run dyna_q DynaMaze-v0 --save-evry 1", "did you mean save-every"),
+        ("resume", "FOLDER"),
+        ("resume nowhere", "folder nowhere holds no unfinished run"),
         ("study nope", "unknown study 'nope'"),
         ("study nope --workers few", "workers is 'few'"),
     ],
@@ -95,7 +127,7 @@ def test_errors_are_one_line_and_exit_code_two(
     capsys, words, sentence, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert sentence in refused(capsys, *words.split())
+    assert re.search(sentence, refused(capsys, *words.split()))
     assert os.listdir(tmp_path) == []
 
 

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from mbrl_edu.experiment.progress import Progress, where
+from mbrl_edu.experiment.run import run
 
 
 class Terminal(io.StringIO):
@@ -81,6 +82,26 @@ def test_a_notebook_gets_one_line_that_updates_in_place(notebook, capsys, monkey
     assert "return 5" in handle.shown[4] and "left" in handle.shown[4]
     assert handle.shown[-1] == "job: done in 1 s"
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_was_done_before_counts_as_done_but_not_as_fast(notebook, monkeypatch):
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    now = [0.0]
+    monkeypatch.setattr(
+        "mbrl_edu.experiment.progress.time.perf_counter", lambda: now[0]
+    )
+    with Progress("job", 100, "steps", start=90) as bar:
+        now[0] = 5.0
+        bar.update(95)
+    assert " 95%  5 s left" in notebook[0].shown[0]
+
+
+def test_the_bar_of_a_run_shows_return_loss_and_speed(notebook, deep, monkeypatch):
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    done = run("fake_deep", "Line-v0", episodes=2)
+    first, row = notebook[0].shown[0], done.rows[0]
+    assert f"return {row['return']:.4g}, loss {row['loss']:.4g}, " in first
+    assert "50%" in first and " s left" in first and "steps/s" in first
 
 
 def test_a_notebook_is_not_flooded(notebook):

@@ -1,9 +1,11 @@
+import dataclasses
 import subprocess
 import sys
 
 import gymnasium
 import pytest
 
+from mbrl_edu.envs import tasks
 from mbrl_edu.experiment import registry
 
 
@@ -17,10 +19,25 @@ def test_every_method_has_a_config_with_defaults_and_a_train_function(name):
 
 @pytest.mark.parametrize("name", list(registry.TASKS))
 def test_every_task_can_be_made_with_and_without_prefix(name):
-    assert registry.find_task(name) == registry.find_task(name.split("/")[1])
-    env = registry.make_env(registry.METHODS["dyna_q"], registry.find_task(name))
+    assert registry.find_task(name) == registry.find_task(name.split("/")[-1])
+    task = registry.find_task(name)
+    learner = {"tabular": "dyna_q", "continuous": "pets"}[task.kinds[0]]
+    env = registry.make_env(registry.METHODS[learner], task)
     env.reset(seed=0)
     env.close()
+
+
+def test_a_task_of_the_table_is_found_by_itself_and_another_is_the_callers_own():
+    known = tasks.task("Line-v0")
+    assert registry.find_task(known) == registry.find_task("Line-v0")
+    assert registry.find_task(tasks.task("Swimmer-v5")).name == "Swimmer-v5"
+    other = dataclasses.replace(known, horizon=5)
+    info = registry.find_task(other)
+    assert info.task is other and info.kinds == ("continuous",)
+    with pytest.raises(ValueError, match="dyna_q is tabular and cannot learn"):
+        registry.make_env(registry.METHODS["dyna_q"], info)
+    with pytest.raises(ValueError, match="task is 3, but must be a name or a Task"):
+        registry.find_task(3)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +107,7 @@ def test_importing_the_room_and_its_listing_stays_light():
         "import mbrl_edu.experiment.stats, mbrl_edu.experiment.plots\n"
         "import mbrl_edu.experiment.studies, mbrl_edu.experiment.claims\n"
         "heavy = {'torch', 'pandas', 'matplotlib', 'joblib', 'scipy', 'tqdm'}\n"
+        "heavy |= {'tensorboard', 'distributed', 'ray'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

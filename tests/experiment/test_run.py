@@ -165,6 +165,67 @@ def test_torch_gets_one_thread_during_a_run_and_its_own_number_back(fake, monkey
         torch.set_num_threads(before)
 
 
+def test_matrix_products_of_numpy_get_one_thread_too(fake, monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        found = [p for p in threadpool_info() if p["user_api"] == "blas"]
+        return {p["num_threads"] for p in found}
+
+    seen = []
+    train = fake_method.fake
+
+    def watched(*args):
+        seen.append(threads())
+        return train(*args)
+
+    monkeypatch.setattr(fake_method, "fake", watched)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        run("fake", "DynaMaze-v0")
+        assert seen == [{1}] and threads() == before != {1}
+
+
+def test_the_device_is_chosen_once_and_is_part_of_what_the_run_is(deep, monkeypatch):
+    plan = prepare("fake_deep", "Line-v0")
+    assert plan.device == "cpu" or "-cuda-s0" in plan.name
+    assert prepare("fake_deep", "Line-v0", device="cpu").name.endswith("-s0")
+    monkeypatch.setattr("mbrl_edu.core.device.resolve", lambda name: "cuda")
+    other = prepare("fake_deep", "Line-v0")
+    assert other.device == "cuda" and other.name.endswith("-cuda-s0")
+    assert other.command.endswith("--seed 0 --device cuda")
+    assert prepare("dyna_q", "DynaMaze-v0").device == "cpu"
+    assert "--device" not in prepare("dyna_q", "DynaMaze-v0").command
+
+
+def test_a_preset_is_found_and_options_come_before_it(deep, monkeypatch):
+    from mbrl_edu.algos import presets
+
+    monkeypatch.setitem(
+        presets.PRESETS, ("fake_deep", "Line-v0", "short"), {"episodes": 1}
+    )
+    assert len(run("fake-deep", "mbrl_edu/Line-v0", preset="short").rows) == 1
+    assert len(run("fake_deep", "Line-v0", preset="short", episodes=2).rows) == 2
+    with pytest.raises(ValueError, match="name is 'shrt'.*'short'"):
+        run("fake_deep", "Line-v0", preset="shrt")
+
+
+def test_tensorboard_gets_every_number(deep, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.delenv("MBRL_EDU_TENSORBOARD")
+    done = run("fake_deep", "Line-v0", folder=tmp_path)
+    (file,) = done.folder.glob("events*")
+    assert re.fullmatch(
+        r"events\.out\.tfevents\.\d+\.0", file.name
+    )  # no machine's name
+    events = EventAccumulator(str(done.folder)).Reload()
+    assert set(events.Tags()["scalars"]) == set(done.rows[0]) - {"step"}
+    shown = [(e.step, e.value) for e in events.Scalars("return")]
+    assert shown == [(r["step"], np.float32(r["return"])) for r in done.rows]
+
+
 def test_the_fingerprint_sees_code_and_not_comments(tmp_path):
     def program(text):
         file = tmp_path / "x.py"
@@ -223,7 +284,9 @@ def test_execute_takes_the_plan_as_it_is(fake):
 
 
 def test_every_result_of_the_book_is_a_dataclass_that_can_be_stored(tmp_path):
-    for name in registry.METHODS:
+    tabular = [m.name for m in registry.METHODS.values() if m.kind == "tabular"]
+    assert len(tabular) >= 5
+    for name in tabular:
         done = run(name, "DynaMaze-v0", 0, tmp_path)
         found = load(done.folder)
         assert type(found.result) is type(done.result), name

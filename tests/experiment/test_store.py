@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mbrl_edu.experiment import store
+from mbrl_edu.experiment.metrics import Metrics, read_metrics
 
 
 @dataclass
@@ -80,13 +81,6 @@ def test_a_killed_process_leaves_a_partial_that_is_ignored_and_cleaned(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
 
 
-def test_clean_with_a_token_takes_only_that_sweeps_leftovers(tmp_path):
-    for name in (".a.partial-mine1", ".a.partial-other1", "a"):
-        (tmp_path / name).mkdir()
-    assert store.clean(tmp_path, "mine") == 1
-    assert sorted(os.listdir(tmp_path)) == [".a.partial-other1", "a"]
-
-
 def test_a_folder_that_is_no_folder_gives_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(store.StoreError, match="folder .*file cannot be used: .*kept"):
@@ -107,10 +101,11 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from mbrl_edu.experiment import store
+from mbrl_edu.experiment.metrics import Metrics
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
     with store.finished_by_rename(Path(sys.argv[1]) / "b") as hidden:
-        metrics = store.Metrics(hidden / "metrics.jsonl")
+        metrics = Metrics(hidden / "metrics.jsonl")
         for i in range(1000):
             metrics.log(i, {"x": 1.0})
 except store.StoreError as error:
@@ -133,7 +128,7 @@ def test_a_disk_that_takes_no_more_loses_no_finished_run(tmp_path):
 def test_metrics_are_strict_json_lines_and_nan_comes_back(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    metrics = store.Metrics(folder / "metrics.jsonl")
+    metrics = Metrics(folder / "metrics.jsonl")
     metrics.log(np.int64(1), {"x": np.float32(0.1), "y": float("nan"), "b": True})
     metrics.log(2, {"x": float("inf"), "word": "fit"})
     assert math.isinf(metrics.rows[1]["x"])
@@ -145,13 +140,13 @@ def test_metrics_are_strict_json_lines_and_nan_comes_back(tmp_path):
     first, second = (json.loads(x, parse_constant=refuse) for x in lines)
     assert first == {"step": 1, "x": float(np.float32(0.1)), "y": None, "b": True}
     assert second == {"step": 2, "x": None, "word": "fit"}
-    rows = store.read_metrics(folder)
+    rows = read_metrics(folder)
     assert rows[0]["x"] == float(np.float32(0.1)) and math.isnan(rows[0]["y"])
 
 
 def test_a_metric_that_is_no_number_is_refused():
     with pytest.raises(TypeError, match="metric loss is .*must be a number"):
-        store.Metrics().log(1, {"loss": [1, 2]})
+        Metrics().log(1, {"loss": [1, 2]})
 
 
 def test_strict_json_refuses_nan():

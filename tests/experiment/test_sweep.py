@@ -87,8 +87,7 @@ def test_a_failure_in_a_worker_process_keeps_its_words(fake):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"backend": "dask"}, "backend is 'dask', but must be 'loky'"),
-        ({"backend": "ray"}, "backend is 'ray', but must be 'loky'"),
+        ({"backend": "slurm"}, "backend is 'slurm', but must be one of 'loky', 'dask'"),
         ({"seeds": 0}, "seeds is 0"),
         ({"seeds": []}, r"seeds is \[\]"),
         ({"seeds": [1, 1]}, r"seeds is \[1, 1\].*different"),

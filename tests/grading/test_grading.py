@@ -86,7 +86,9 @@ RIGHT = {
 
 
 def test_every_exercise_has_a_right_answer_here():
-    assert sorted(RIGHT) == exercises()
+    """The later chapters have a file of their own."""
+    mine = {name.split(".")[0] for name in RIGHT}
+    assert sorted(RIGHT) == [e for e in exercises() if e.split(".")[0] in mine]
 
 
 @pytest.mark.parametrize("exercise", RIGHT)

@@ -1,0 +1,149 @@
+"""MAAC: the policy's gradient goes through H steps of the model and then the critic.
+
+Lecture, "Model-Augmented Actor Critic" and Algorithm 1; Clavera et al. (2020). MBPO's
+loop with another loss for the policy; with H = 0 it is MBPO, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mbrl_edu.algos import mbpo
+from mbrl_edu.algos.loop import Knobs, Log, Metrics, Parts, Result, learn
+from mbrl_edu.control.sac import SAC
+from mbrl_edu.core import check
+from mbrl_edu.core.data import Data
+from mbrl_edu.core.rng import Streams
+from mbrl_edu.envs.task import Task
+from mbrl_edu.models.protocol import Model
+
+Policy = Callable[
+    [Tensor], tuple[Tensor, Tensor]
+]  # s (n, ds) -> a (n, da), log pi (n,)
+Value = Callable[[Tensor, Tensor], Tensor]  # s (n, ds), a (n, da) -> (n,)
+End = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Config(mbpo.Config):
+    H: int = 3  # steps of the model that the gradient goes through; 0: MBPO
+    soft: bool = True  # entropy at every step (SAC), or the slide's plain objective
+    terminal_bar: bool = False  # value after H steps from the target critics
+
+    def __post_init__(self):
+        super().__post_init__()
+        check.integer("H", self.H, low=0)
+        check.choice("soft", self.soft, (True, False))
+        check.choice("terminal_bar", self.terminal_bar, (True, False))
+
+
+def objective(
+    s: Tensor,
+    H: int,
+    policy: Policy,
+    model: Model,
+    q: Value,
+    gamma: float,
+    g: torch.Generator,
+    terminal: End | None = None,
+    alpha: float | Tensor = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """J (n,) from each s (n, ds), and log pi (n,) of the first action.
+
+    J = sum_{t<H} gamma^t (r_t - alpha log pi_t)
+        + gamma^H (q(s_H, a_H) - alpha log pi_H)
+
+    with a_t ~ pi(.|s_t) and (r_t, s_{t+1}) ~ model, both functions of their noise, so
+    that J has a derivative along every path. With alpha = 0 it is the slide's J_pi. A
+    row that reaches a known end earns nothing after it.
+    """
+    a, log_pi = policy(s)
+    J, alive, first = torch.zeros_like(log_pi), torch.ones_like(log_pi), log_pi
+    for t in range(H):
+        r, s_next = model.sample(s, a, g)
+        J = J + gamma**t * alive * (r - alpha * log_pi)
+        if terminal is not None:
+            alive = alive * (1 - terminal(s, a, s_next).to(r).detach())
+        s = s_next
+        a, log_pi = policy(s)
+    return J + gamma**H * alive * (q(s, a) - alpha * log_pi), first
+
+
+def maac(parts: Parts, cfg: Config, rng: Streams) -> Parts:
+    """MBPO whose policy climbs ``objective`` (Algorithm 1, line 10).
+
+    ``rng`` streams of its own: "maac/act", "maac/model". Raises ValueError if H is
+    beyond the task, or if another variant has replaced ``improve`` before.
+    """
+    check.integer("H", cfg.H, low=0, high=parts.task.horizon)
+    if not isinstance(parts.improve, mbpo.Improve):
+        name = type(parts.improve).__name__
+        raise ValueError(
+            f"parts.improve is {name}, but must be MBPO's own: apply maac before "
+            "variants that wrap it."
+        )
+    return replace(parts, improve=Improve(parts, cfg, rng))
+
+
+@dataclass(frozen=True)
+class Improve:
+    """One step of the critics as in MBPO, one of the policy on -mean J, both on the
+    same transitions of D.env and D.model (Algorithm 1, lines 8 to 12)."""
+
+    parts: Parts
+    cfg: Config
+    rng: Streams
+
+    def __call__(self, D: Data, now: Knobs) -> Metrics:
+        agent: SAC = self.parts.agent
+        batch = D.mix(self.cfg.batch, now.real_ratio, self.rng)
+        metrics = agent.update_critic(batch, self.rng["sac"])
+        loss, log_pi = self.actor_loss(batch.s)
+        metrics |= agent.update_actor(loss, log_pi)
+        agent.update_targets()
+        return metrics
+
+    def actor_loss(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """-mean J, and log pi (n,) of the first action; its gradient reaches the policy
+        alone, not the model and not the critics."""
+        parts, agent = self.parts, self.parts.agent
+        critics = agent.q_bar if self.cfg.terminal_bar else agent.q
+        streams = iter(["sac"])  # the first action is the one that MBPO would draw
+
+        def policy(s: Tensor) -> tuple[Tensor, Tensor]:
+            return agent.sample(s, self.rng[next(streams, "maac/act")])
+
+        def q(s: Tensor, a: Tensor) -> Tensor:
+            return critics(s, a).amin(0)
+
+        alpha = agent.alpha if self.cfg.soft else torch.zeros_like(agent.alpha)
+        how = agent.cfg.gamma, self.rng["maac/model"], parts.task.terminal, alpha
+        with frozen(parts.model):
+            J, log_pi = objective(s, self.cfg.H, policy, parts.model, q, *how)
+        return -J.mean(), log_pi
+
+
+@contextmanager
+def frozen(module: torch.nn.Module) -> Iterator[None]:
+    """No gradient for the weights of ``module`` inside; less to compute and to keep."""
+    learnt = [p for p in module.parameters() if p.requires_grad]
+    for p in learnt:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in learnt:
+            p.requires_grad_(True)
+
+
+def train(
+    task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
+) -> Result:
+    """MAAC on ``task``; see ``loop.learn``."""
+    parts = maac(mbpo.mbpo(task, cfg, rng), cfg, rng)
+    return learn(parts, cfg, rng, log, checkpoint)

@@ -1,0 +1,1 @@
+"""What improves a policy from transitions, real or imagined."""

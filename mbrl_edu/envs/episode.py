@@ -1,0 +1,28 @@
+"""One episode in a real environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbrl_edu.core.data import Batch
+
+
+def episode(
+    env: gym.Env, act: Callable[[Tensor, int], np.ndarray], device: str = "cpu"
+) -> Batch:
+    """The transitions of one episode, with actions (da,) from ``act(s, t)``: s (ds,) on
+    ``device``, t = 0, 1, ...; ``env`` is one that ``Task.make`` made."""
+    rows: list[tuple] = []
+    s, done = env.reset()[0], False
+    while not done:
+        a = np.float32(act(torch.as_tensor(s, device=device), len(rows)))
+        s_next, r, d, cut, _ = env.step(a)
+        rows.append((s, a, r, s_next, d))
+        s, done = s_next, d or cut
+    fields = (np.array(x, np.float32) for x in zip(*rows))
+    return Batch(*(torch.as_tensor(x, device=device) for x in fields))

@@ -1,0 +1,131 @@
+"""Where a sweep's processes come from: this machine, or a cluster by name.
+
+| backend | processes                                                            |
+|---------|----------------------------------------------------------------------|
+| loky    | on this machine, started and ended by joblib                         |
+| dask    | those of the `distributed.Client` that is active, else a local one   |
+| ray     | those of the cluster that ray is connected to, or that RAY_ADDRESS   |
+|         | names, else a local one                                              |
+
+A local cluster lasts as long as the sweep; one that was there before stays.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from mbrl_edu.core import check
+from mbrl_edu.experiment.interrupt import deaf_to_ctrl_c
+
+NEEDS = {"loky": "joblib", "dask": "distributed", "ray": "ray"}
+
+Job = Callable[[], Any]
+
+
+def known(backend: str) -> str:
+    """`backend` if it can be used here; ValueError with what to do otherwise."""
+    check.choice("backend", backend, NEEDS)
+    if importlib.util.find_spec(NEEDS[backend]) is None:
+        raise ValueError(
+            f"backend is {backend!r}, but {backend} is not installed here: "
+            f"pip install 'mbrl-edu[{backend}]'."
+        )
+    return backend
+
+
+def in_parallel(
+    jobs: Sequence[Job], workers: int | None, backend: str
+) -> Iterator[Any]:
+    """What every job returns, as it comes in, in any order; at most `workers` run at a
+    time. A job's error is raised here."""
+    if backend == "ray":
+        with _ray(len(jobs), workers) as n:
+            yield from _ray_tasks(jobs, n)
+        return
+    import joblib
+
+    with ExitStack() as stack:
+        if backend == "dask":
+            n = stack.enter_context(_dask(len(jobs), workers))
+            stack.enter_context(joblib.parallel_config("dask"))
+        else:
+            n = min(workers or joblib.cpu_count(), len(jobs))
+            stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=1))
+        pool = joblib.Parallel(n_jobs=n, return_as="generator_unordered")
+        with deaf_to_ctrl_c():  # workers start in here
+            arriving = pool(joblib.delayed(_call)(job) for job in jobs)
+        yield from arriving
+
+
+def _call(job: Job) -> Any:
+    return job()
+
+
+def _ray_tasks(jobs: Sequence[Job], n: int) -> Iterator[Any]:
+    """Ray's own tasks: its joblib backend would hand over everything at the end."""
+    import ray
+
+    start, waiting = ray.remote(_call), list(jobs)[::-1]
+    running: list[Any] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < n:
+                running.append(start.remote(waiting.pop()))
+            (done,), running = ray.wait(running)
+            yield ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    finally:
+        for task in running:
+            ray.cancel(task, force=True)
+
+
+@contextmanager
+def _dask(jobs: int, workers: int | None) -> Iterator[int]:
+    """How many jobs at a time: `workers`, or what the active cluster has room for."""
+    import distributed
+
+    try:
+        client = distributed.get_client()
+    except ValueError:  # there is none
+        n = min(workers or _cores(), jobs)
+        cluster = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
+        with ExitStack() as stack:
+            with deaf_to_ctrl_c():
+                here = stack.enter_context(distributed.LocalCluster(**cluster))
+                stack.enter_context(distributed.Client(here))
+            yield n
+        return
+    yield workers or sum(client.ncores().values())
+
+
+@contextmanager
+def _ray(jobs: int, workers: int | None) -> Iterator[int]:
+    """As `_dask`."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody was asked
+    import ray
+
+    ours = not ray.is_initialized()
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    n = workers
+    if ours and not os.environ.get("RAY_ADDRESS"):
+        n = min(workers or _cores(), jobs)
+        quiet |= {"num_cpus": n, "include_dashboard": False}
+    if ours:
+        with deaf_to_ctrl_c():
+            ray.init(**quiet)
+    try:
+        yield n or int(ray.cluster_resources()["CPU"])
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _cores() -> int:
+    import joblib
+
+    return joblib.cpu_count()

@@ -1,0 +1,180 @@
+"""A checked plan becomes a run: trained, watched, logged, kept, and gone on with."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mbrl_edu.core.rng import Streams
+from mbrl_edu.experiment import metrics as log_lines
+from mbrl_edu.experiment import partial, provenance, store
+from mbrl_edu.experiment.checkpoint import EVERY, Checkpoint
+from mbrl_edu.experiment.interrupt import Stopped
+from mbrl_edu.experiment.metrics import Metrics, RunWarning
+from mbrl_edu.experiment.plan import Plan
+from mbrl_edu.experiment.progress import Progress
+from mbrl_edu.experiment.record import Run, load, short
+from mbrl_edu.experiment.registry import make_env
+from mbrl_edu.experiment.tensorboard import Events
+
+
+def execute(
+    plan: Plan,
+    folder: str | Path | None = None,
+    progress: bool = True,
+    save_every: float = EVERY,
+) -> Run:
+    """Run a checked plan, go on with it, or load it when `folder` holds it already."""
+    if folder is None:
+        return _train(plan, Metrics(), progress)
+    path = Path(folder) / plan.name
+    if (path / store.MANIFEST).is_file():
+        return load(path)
+    with partial.writing(path, plan.identity) as hidden:
+        if (path / store.MANIFEST).is_file():  # finished by another process just now
+            return load(path)
+        metrics = Metrics(hidden / log_lines.FILE, patient=True)
+        checkpoint = None
+        if "checkpoint" in inspect.signature(plan.method.train).parameters:
+            checkpoint = Checkpoint(hidden, _names(plan), metrics, save_every)
+            checkpoint.begin()
+        else:
+            metrics.keep(0)
+        try:
+            done = _train(plan, metrics, progress, checkpoint, hidden)
+        except KeyboardInterrupt:
+            if checkpoint and checkpoint.t is not None:
+                raise Stopped(_how_to_go_on(plan, path, checkpoint.t)) from None
+            raise
+        done.folder = _kept(done, hidden, path)
+    return done
+
+
+def _kept(done: Run, hidden: Path, path: Path) -> Path | None:
+    """Where the run lies now; None, and a warning, where the disk takes no more."""
+    try:
+        with store.explained(path.parent):
+            done.manifest["left_out"] = store.write_result(hidden, done.result)
+            store.write_json(hidden / store.MANIFEST, done.manifest)
+        partial.finish(hidden, path)
+    except store.StoreError as error:
+        text = f"the run is done, but could not be kept: {error}"
+        warnings.warn(RunWarning(text), stacklevel=3)
+        return None
+    return path
+
+
+def _names(plan: Plan) -> dict[str, str]:
+    names = {k: str(plan.identity[k]) for k in ("method", "task", "seed", "device")}
+    return names | {"config": plan.config_hash[:12], "code": plan.code[:12]}
+
+
+def _how_to_go_on(plan: Plan, path: Path, t: int) -> str:
+    other = f" or `python -m mbrl_edu resume {shlex.quote(str(path))}`"
+    return (
+        f"stopped; everything until step {t:,} is kept: the same again"
+        f"{'' if plan.task.own else other} goes on from there."
+    )
+
+
+def _train(
+    plan: Plan,
+    metrics: Metrics,
+    show: bool,
+    checkpoint: Checkpoint | None = None,
+    folder: Path | None = None,
+) -> Run:
+    rng = Streams(plan.seed, plan.device)
+    continuous = plan.method.kind == "continuous"
+    world: Any = plan.task.task if continuous else make_env(plan.method, plan.task)
+    keeps = {"checkpoint": checkpoint} if checkpoint else {}
+    before = metrics.rows[-1] if metrics.rows else {}
+    events = Events(folder if continuous else None, before.get("step"))
+    started, began = provenance.now(), time.perf_counter()
+    try:
+        with one_thread(), _bar(plan, show, before) as (move, bar):
+
+            def log(step: int, values: dict[str, Any]) -> None:
+                metrics.log(step, values)
+                events.log(metrics.rows[-1])
+                move(metrics.rows[-1])
+
+            result = plan.method.train(world, plan.config, rng, log, **keeps)
+            seconds = time.perf_counter() - began
+            bar.close(f"{plan.label}: done in {seconds:.1f} s")
+    finally:
+        events.close()
+        if not continuous:
+            world.close()
+    manifest = plan.identity
+    if before and checkpoint:
+        manifest["resumed"] = {"step": checkpoint.t0, "seconds": checkpoint.seconds}
+        seconds += checkpoint.seconds
+    manifest |= provenance.origin(started, seconds, plan.device)
+    names = plan.method.name, plan.task.short, plan.seed
+    return Run(*names, plan.config, result, manifest, metrics.rows)
+
+
+Move = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def _bar(
+    plan: Plan, show: bool, before: dict[str, Any]
+) -> Iterator[tuple[Move, Progress]]:
+    """A bar that counts what the config limits, and a function (row) that moves it;
+    `before` is the last row of what was done before."""
+    found = [u for u in ("steps", "episodes", "updates") if _limit(plan.config, u)]
+    unit = found[0] if found else "steps"
+    column = "episode" if unit == "episodes" else "step"
+    began, first = time.perf_counter(), before.get("step", 0)
+    total, start = _limit(plan.config, unit), int(before.get(column, 0))
+    with Progress(plan.label, total, unit, show, start) as bar:
+
+        def move(row: dict[str, Any]) -> None:
+            speed = (row["step"] - first) / max(time.perf_counter() - began, 1e-9)
+            bar.update(int(row.get(column, bar.done + 1)), _note(row, speed))
+
+        yield move, bar
+
+
+def _note(row: dict[str, Any], speed: float) -> str:
+    """What stands behind the bar: return, loss of the model, steps per second."""
+    shown = {"return": "return", "model_loss": "model loss", "loss": "loss"}
+    words = [
+        f"{word} {short(row[name])}"
+        for name, word in shown.items()
+        if name in row and row[name] == row[name]
+    ]
+    return ", ".join([*words, f"{speed:,.3g} steps/s"])
+
+
+def _limit(config: Any, unit: str) -> int | None:
+    value = getattr(config, unit, None)
+    return value if isinstance(value, int) else None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for torch and for NumPy's matrix products inside the block: results
+    and speed depend on it."""
+    import sys
+
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
