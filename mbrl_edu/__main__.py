@@ -144,8 +144,8 @@ def _number(name: str, word: str) -> float:
 
 
 def _refuse(word: str, method: Any) -> NoReturn:
+    from mbrl_edu.experiment.nearest import nearest
     from mbrl_edu.experiment.options import describe
-    from mbrl_edu.experiment.registry import nearest
 
     if not word.startswith("--"):
         raise ValueError(f"{word!r} is one argument too many: run METHOD TASK.")
@@ -205,7 +205,7 @@ def dispatch(words: list[str]) -> None:
     elif command == "study":
         study(rest)
     else:
-        from mbrl_edu.experiment.registry import nearest
+        from mbrl_edu.experiment.nearest import nearest
 
         known = ["methods", "tasks", "run", "resume", "study"]
         raise ValueError(f"unknown command {command!r}: {nearest(command, known)}")
@@ -224,7 +224,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _one_line
+            warnings.showwarning = _one_line  # type: ignore[assignment]
             dispatch(list(sys.argv[1:] if words is None else words))
         sys.stdout.flush()
         return 0

@@ -42,13 +42,27 @@ LECTURE = [
     "ppo",
     "bmpo",
     "ampo",
+    "hyper_meter",
+    "hyper",
+    "hyper_env",
+    "hyper_controller",
+    "hyper_runs",
+    "hyper_training",
     "autombpo",
     "dpg",
     "svg",
     "maac",
     "pilco",
 ]
-ANY_METHOD = {"__init__", "presets", "presets_mbpo"}  # these speak about all methods
+# these speak about all methods
+ANY_METHOD = {
+    "__init__",
+    "presets",
+    "presets_ampo",
+    "presets_autombpo",
+    "presets_bmpo",
+    "presets_mbpo",
+}
 SLOW = ("matplotlib", "pandas", "joblib", "torch", "scipy")
 
 

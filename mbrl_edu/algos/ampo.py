@@ -102,8 +102,9 @@ def ampo(
 class Adapt:
     """Steps of the pair down the distance of real features from imagined ones.
 
-    Logged is the shift before and after, and after with the target extractor for both
-    kinds, as it will be in the model.
+    Nothing holds the scale of the features, so part of what w1 wins is that they
+    shrink. Logged is therefore the shift, which does not count that: before, after, and
+    after with the target extractor for both kinds, as it will be in the model.
     """
 
     base: Callable[[Data], Metrics]

@@ -7,6 +7,7 @@ start states by their value (``beta``), planning in the real environment (``H_mp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -37,7 +38,7 @@ CAP = 10.0  # no start state is more than e^10 times as likely as another (BMPO)
 class Config(mbpo.Config):
     k_back: tuple[int, int, int, int] = (0, 1, 1, 1)  # length of backward rollouts,
     # from epoch to epoch as k; lengths 0: no backward model (BMPO)
-    pi_b: str = "mle"  # what teaches the backward policy: mle or gan (lecture); it has
+    loss_b: str = "mle"  # what teaches the backward policy: mle, gan (lecture); it has
     # hidden, lr and batch of the policy (BMPO)
     var_b: float | None = 0.01  # variance of its actions if mle; none: learned (BMPO)
     recent: int = 10  # epochs of real steps that it learns from, the newest (BMPO)
@@ -50,7 +51,8 @@ class Config(mbpo.Config):
         super().__post_init__()
         for name in ("k_back", "beta"):
             ends = getattr(self, name)
-            if len(ends) != 4 or not ends[0] < ends[1] or not min(ends) >= 0:
+            fine = len(ends) == 4 and all(0 <= x < math.inf for x in ends)
+            if not fine or ends[1] <= ends[0]:
                 raise ValueError(
                     f"{name} is {ends}, but must be (first epoch, last epoch, value, "
                     "value) with the first epoch before the last and nothing negative."
@@ -60,7 +62,7 @@ class Config(mbpo.Config):
                 f"k_back is {self.k_back}, but without forward steps (k is {self.k}) "
                 "nothing is imagined."
             )
-        check.choice("pi_b", self.pi_b, list(backward_policy.KINDS))
+        check.choice("loss_b", self.loss_b, list(backward_policy.KINDS))
         if self.var_b is not None:
             check.number("var_b", self.var_b, low=0, open_low=True)
         check.integer("recent", self.recent, low=1)
@@ -88,7 +90,7 @@ def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
         model = Ensemble(layout, cfg.networks, rng, "bmpo/model", rng.device)
         networks = backward_policy.Config(cfg.hidden, cfg.lr, cfg.var_b)
         with rng.init("bmpo/pi_b"):
-            kind = backward_policy.KINDS[cfg.pi_b]
+            kind = backward_policy.KINDS[cfg.loss_b]
             pi_b = kind(task.ds, task.da, networks, rng.device)
         parts = replace(
             parts,

@@ -13,7 +13,7 @@ from mbrl_edu.algos import presets_mbpo
 # The same in every config of the official code, which evaluates ten episodes.
 _PAPER: dict[str, Any] = {
     "episodes": 10,
-    "pi_b": "mle",
+    "loss_b": "mle",
     "var_b": 0.01,
     "recent": 10,
     "N_mpc": 1_000,

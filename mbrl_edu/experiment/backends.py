@@ -21,7 +21,7 @@ from typing import Any
 from mbrl_edu.core import check
 from mbrl_edu.experiment.interrupt import deaf_to_ctrl_c
 
-NEEDS = {"loky": "joblib", "dask": "distributed", "ray": "ray"}
+NEEDS = {"loky": "joblib", "dask": "distributed", "ray": "ray"}  # to import
 
 Job = Callable[[], Any]
 
@@ -32,7 +32,7 @@ def known(backend: str) -> str:
     if importlib.util.find_spec(NEEDS[backend]) is None:
         raise ValueError(
             f"backend is {backend!r}, but {backend} is not installed here: "
-            f"pip install 'mbrl-edu[{backend}]'."
+            f"pip install {NEEDS[backend]}."
         )
     return backend
 

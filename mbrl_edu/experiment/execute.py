@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mbrl_edu.core import check
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.experiment import metrics as log_lines
 from mbrl_edu.experiment import partial, provenance, store
@@ -31,6 +32,7 @@ def execute(
     save_every: float = EVERY,
 ) -> Run:
     """Run a checked plan, go on with it, or load it when `folder` holds it already."""
+    check.number("save_every", save_every, low=0)
     if folder is None:
         return _train(plan, Metrics(), progress)
     path = Path(folder) / plan.name
@@ -130,11 +132,10 @@ def _bar(
 ) -> Iterator[tuple[Move, Progress]]:
     """A bar that counts what the config limits, and a function (row) that moves it;
     `before` is the last row of what was done before."""
-    found = [u for u in ("steps", "episodes", "updates") if _limit(plan.config, u)]
-    unit = found[0] if found else "steps"
+    total, unit = _limit(plan.config)
     column = "episode" if unit == "episodes" else "step"
     began, first = time.perf_counter(), before.get("step", 0)
-    total, start = _limit(plan.config, unit), int(before.get(column, 0))
+    start = int(before.get(column, 0))
     with Progress(plan.label, total, unit, show, start) as bar:
 
         def move(row: dict[str, Any]) -> None:
@@ -155,9 +156,13 @@ def _note(row: dict[str, Any], speed: float) -> str:
     return ", ".join([*words, f"{speed:,.3g} steps/s"])
 
 
-def _limit(config: Any, unit: str) -> int | None:
-    value = getattr(config, unit, None)
-    return value if isinstance(value, int) else None
+def _limit(config: Any) -> tuple[int | None, str]:
+    """What ends a run, and in which unit; None: the config does not say."""
+    for name in ("T", "steps", "episodes", "updates"):
+        value = getattr(config, name, None)
+        if isinstance(value, int):
+            return value, "steps" if name == "T" else name
+    return None, "steps"
 
 
 @contextmanager

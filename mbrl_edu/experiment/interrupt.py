@@ -34,11 +34,13 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def handled(what: Any) -> Iterator[None]:
-    """Ctrl-C does `what` inside the block."""
-    if threading.current_thread() is not threading.main_thread():
+    """Ctrl-C does `what` inside the block, unless this process is deaf to it."""
+    before = signal.getsignal(signal.SIGINT)
+    only_here = threading.current_thread() is threading.main_thread()
+    if not only_here or before in (signal.SIG_IGN, None):
         yield  # only the main thread receives signals, or may ask for this
         return
-    before = signal.signal(signal.SIGINT, what)
+    signal.signal(signal.SIGINT, what)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
-from mbrl_edu.experiment.registry import nearest
+from mbrl_edu.experiment.nearest import nearest
 
 WORDS = {"true": True, "yes": True, "on": True, "1": True}
 WORDS |= {"false": False, "no": False, "off": False, "0": False}

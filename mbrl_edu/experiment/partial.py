@@ -75,10 +75,9 @@ def finish(partial: Path, path: Path) -> None:
     """Make `partial` the finished run `path`; StoreError when the disk refuses."""
     with store.explained(path.parent):
         store.flush(partial)
-        for file in [partial / PLAN, *partial.glob(PATTERN)]:
+        store.rename(partial, path)  # with its checkpoints, in case this fails
+        for file in [path / PLAN, path / LOCK, *path.glob(PATTERN)]:
             file.unlink(missing_ok=True)
-        store.rename(partial, path)
-        (path / LOCK).unlink(missing_ok=True)
     shutil.rmtree(partial, ignore_errors=True)  # when another process was faster
 
 

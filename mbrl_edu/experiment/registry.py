@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from mbrl_edu.experiment.nearest import nearest
 
 if TYPE_CHECKING:
     from mbrl_edu.envs.task import Task
@@ -113,11 +114,15 @@ METHODS: dict[str, Method] = {
         _method("prioritized_sweeping", "02-dyna", "Prioritized sweeping"),
         _method("pets", "05-pets", "PETS", "continuous"),
         _method("mbpo", "07-mbpo", "MBPO", "continuous"),
-        _method("sac", "07-mbpo", "Soft actor-critic (SAC)", "continuous"),
-        _method("ppo", "07-mbpo", "Proximal policy optimisation (PPO)", "continuous"),
-        _method("dpg", "11-svg", "Deterministic policy gradient", "continuous"),
-        _method("svg", "11-svg", "Stochastic value gradients", "continuous"),
+        _method("sac", "07-mbpo", "SAC", "continuous"),
+        _method("ppo", "07-mbpo", "PPO", "continuous"),
+        _method("bmpo", "08-bmpo", "BMPO", "continuous"),
+        _method("dpg", "11-svg", "DPG", "continuous"),
+        _method("svg", "11-svg", "SVG", "continuous"),
+        _method("ampo", "09-ampo", "AMPO", "continuous"),
+        _method("autombpo", "10-autombpo", "AutoMBPO", "continuous"),
         _method("maac", "12-maac", "MAAC", "continuous"),
+        _method("pilco", "13-pilco", "PILCO", "continuous"),
     )
 }
 
@@ -160,18 +165,6 @@ TASKS: dict[str, TaskInfo] = {
         ),
     )
 }
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """'did you mean a or b' from the closest names, else a list of all of them."""
-    names = sorted(names)
-    by_lower = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    if close:
-        return "did you mean " + " or ".join(by_lower[c] for c in close) + "?"
-    if len(names) > 12:
-        return f"none of the {len(names)} known names is near it."
-    return "it must be one of " + ", ".join(names) + "."
 
 
 def find_method(name: str | Method) -> Method:

@@ -63,7 +63,8 @@ class Wasserstein(Distance):
     f is a network that climbs there while a penalty holds its slope at 1 between the
     two samples (WGAN-GP, Gulrajani et al. 2017). It is below W1 until f has learned,
     and the penalty is soft: where y is x moved by W1, f's best slope, and with it what
-    is found, is 1 + W1 / (2 penalty) times too large.
+    is found, is 1 + W1 / (2 penalty) times too large. With a single feature, f can be
+    caught at slope -1: the penalty is as low there, and highest between.
     """
 
     def __init__(

@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -261,6 +264,33 @@ def test_a_run_that_has_ended_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Agent, "fit", None)
     again = pets(task("Line-v0"), TINY, Streams(4), None, Checkpoint(tmp_path, every=0))
     assert np.array_equal(whole.a, again.a) and len(again.losses) == TINY.episodes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_run_that_was_killed_is_resumed_to_the_same_end(tmp_path):
+    """`kill -9` from outside, at whatever place the third trial is."""
+    options = {"episodes": 6, "H": 3, "N": 10, "top": 2, "iterations": 2, "look": 4}
+    options |= {"hidden": (8,), "epochs": 2, "batch": 20}
+    words = [sys.executable, "-m", "mbrl_edu", "run", "pets", "Line-v0", "--seed", "4"]
+    for name, value in options.items():
+        words += [f"--{name}", str(value).strip("(,)")]
+    words += ["--device", "cpu", "--save-every", "0", "--folder", str(tmp_path)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 200
+    while len(list(tmp_path.glob(".*/checkpoint-*.pt"))) < 2:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -9 and not list(tmp_path.glob("pets*"))
+    process.stderr.close()
+    (run,) = mbrl_edu.resume(tmp_path)
+    whole = mbrl_edu.run("pets", "Line-v0", seed=4, device="cpu", **options)
+    assert run.manifest["resumed"]["step"] == whole.rows[1]["step"]
+    assert [str(row) for row in run.rows] == [str(row) for row in whole.rows]
+    assert (run.result.a == whole.result.a).all()
+    agents = run.result.agent, whole.result.agent
+    assert same_state(*(agent.state_dict() for agent in agents))
 
 
 # Presets and the front door

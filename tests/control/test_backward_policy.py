@@ -1,5 +1,6 @@
 """Backward policies: both losses of the lecture, by hand and on known conditionals."""
 
+import copy
 import math
 
 import pytest
@@ -8,8 +9,8 @@ import torch
 from mbrl_edu.control.backward_policy import (
     KINDS,
     LOG_VAR,
-    Config,
     ConditionalGAN,
+    Config,
     MaximumLikelihood,
 )
 from mbrl_edu.core.rng import Streams
@@ -33,22 +34,27 @@ def weights(pi_b):
 
 
 def test_maximum_likelihood_recovers_a_conditional_gaussian():
-    """a ~ N(sin(2 s') / 2, (0.05 + 0.1 |s'|)^2) at 4000 pairs."""
-    rng, pi_b = Streams(0), make(MaximumLikelihood)
+    """a ~ N(sin(2 s') / 2, (0.1 e^s')^2), -1 < s' < 1, at 4000 pairs. The divergence
+    KL(true, learned), mean over s', is a quarter of what the right mean with the best
+    constant variance leaves."""
+    rng, pi_b = Streams(0), make(MaximumLikelihood, Config((32, 32), 1e-3, None))
 
     def truth(s):
-        return (2 * s).sin() / 2, 0.05 + 0.1 * s.abs()
+        return (2 * s).sin() / 2, 0.1 * s.exp()
 
     s_next = torch.rand(4000, 1, generator=rng["s"]) * 2 - 1
     mu, sd = truth(s_next)
     a = mu + sd * torch.randn(4000, 1, generator=rng["a"])
-    teach(pi_b, a, s_next, 1000, rng)
-    s_next = torch.linspace(-0.9, 0.9, 19)[:, None]
-    mu, sd = truth(s_next)
+    teach(pi_b, a, s_next, 800, rng)
+    mu, sd = truth(torch.linspace(-1, 1, 101)[:, None])
     with torch.no_grad():
-        found, lv = pi_b.gaussian(s_next)
-    assert ((found - mu).abs() < sd / 2).all()
-    assert ((lv / 2).exp() / sd - 1).abs().max() < 0.3
+        found, lv = pi_b.gaussian(torch.linspace(-1, 1, 101)[:, None])
+
+    def divergence(mean, var):
+        error = (mu - mean).square()
+        return ((sd**2 + error) / var - 1 + var.log() - 2 * sd.log()).mean() / 2
+
+    assert divergence(found, lv.exp()) < divergence(mu, sd.square().mean()) / 4
 
 
 def test_its_loss_is_twice_the_negative_log_likelihood_up_to_a_constant():
@@ -63,7 +69,8 @@ def test_its_loss_is_twice_the_negative_log_likelihood_up_to_a_constant():
 def test_mean_and_log_variance_stay_inside_their_bounds():
     pi_b = make(MaximumLikelihood)
     mu, lv = pi_b.gaussian(torch.tensor([[-1e4], [1e4]]))
-    assert mu.abs().max() <= 1 and LOG_VAR[0] <= lv.min() and lv.max() <= LOG_VAR[1]
+    assert mu.abs().max() <= 1
+    assert LOG_VAR[0] <= lv.min() and lv.max() <= LOG_VAR[1] + 1e-4  # they are soft
 
 
 def test_draws_are_cut_at_two_standard_deviations_and_at_one():
@@ -108,7 +115,7 @@ def test_the_gan_finds_two_modes_that_no_gaussian_can():
     a = mixture(s_next, rng["a"])
     cfg = Config(hidden=(64, 64), lr=1e-3, var=None)
     gan, mle = make(ConditionalGAN, cfg), make(MaximumLikelihood, SMALL)
-    teach(gan, a, s_next, 1000, rng)
+    teach(gan, a, s_next, 800, rng)
     teach(mle, a, s_next, 300, rng)
     for s0 in states:
         s = torch.full((4000, 1), s0)
@@ -152,7 +159,7 @@ def test_a_stored_policy_goes_on_bit_for_bit(name):
     s_next, a = torch.rand(2, 300, 1, generator=rng["data"])
     teach(one, a, s_next, 3, rng)
     assert not torch.equal(weights(one), weights(other))
-    other.load_state_dict(one.state_dict())
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
     for pi_b in (one, other):
         teach(pi_b, a, s_next, 3, Streams(2))
     assert torch.equal(weights(one), weights(other))

@@ -17,7 +17,7 @@ from mbrl_edu.core.rng import Streams
 from mbrl_edu.experiment import checkpoint as module
 from mbrl_edu.experiment import provenance
 from mbrl_edu.experiment.checkpoint import Checkpoint, pack, unpack
-from mbrl_edu.experiment.interrupt import finished_first
+from mbrl_edu.experiment.interrupt import deaf_to_ctrl_c, finished_first
 from mbrl_edu.experiment.metrics import Metrics, RunWarning
 
 
@@ -313,6 +313,12 @@ def test_ctrl_c_waits_for_the_end_of_a_write(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         at_once(tmp_path).save(1, {"t": 1})
     assert at_once(tmp_path).load() == {"t": 1}
-    with finished_first():
-        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_worker_that_is_deaf_to_ctrl_c_stays_so():
+    with deaf_to_ctrl_c():
+        with finished_first():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

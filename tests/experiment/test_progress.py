@@ -1,11 +1,14 @@
 import io
+import re
 import sys
 import time
 import types
 
 import pytest
 
+from mbrl_edu.experiment.execute import _limit
 from mbrl_edu.experiment.progress import Progress, where
+from mbrl_edu.experiment.registry import find_method
 from mbrl_edu.experiment.run import run
 
 
@@ -54,7 +57,7 @@ def test_a_terminal_gets_a_bar_on_stderr_and_one_final_line(monkeypatch, capsys)
     monkeypatch.setattr(sys, "stderr", Terminal())
     work(seconds=0.03)
     said = sys.stderr.getvalue()
-    assert "return 8" in said and "8/10" in said
+    assert re.search(r" \d/10 .*steps/s, return \d\]", said)  # drawn now and then
     assert said.endswith("job: done in 1 s\n") and capsys.readouterr().out == ""
 
 
@@ -102,6 +105,20 @@ def test_the_bar_of_a_run_shows_return_loss_and_speed(notebook, deep, monkeypatc
     first, row = notebook[0].shown[0], done.rows[0]
     assert f"return {row['return']:.4g}, loss {row['loss']:.4g}, " in first
     assert "50%" in first and " s left" in first and "steps/s" in first
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "limit"),
+    [
+        ("pets", {"episodes": 7}, (7, "episodes")),
+        ("mbpo", {"T": 900, "episodes": 7}, (900, "steps")),
+        ("q_learning", {"episodes": 7}, (7, "episodes")),
+        ("q_learning", {"episodes": None, "steps": 30}, (30, "steps")),
+        ("q_planning", {"updates": 40}, (40, "updates")),
+    ],
+)
+def test_the_bar_counts_what_ends_the_run(method, options, limit):
+    assert _limit(find_method(method).config(**options)) == limit
 
 
 def test_a_notebook_is_not_flooded(notebook):

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import subprocess
 import sys
 
@@ -7,13 +8,16 @@ import pytest
 
 from mbrl_edu.envs import tasks
 from mbrl_edu.experiment import registry
+from mbrl_edu.experiment.nearest import nearest
 
 
 @pytest.mark.parametrize("name", list(registry.METHODS))
 def test_every_method_has_a_config_with_defaults_and_a_train_function(name):
     method = registry.find_method(name)
     assert method.config() == method.config()
-    assert callable(method.train) and method.train.__name__ == name
+    names = list(inspect.signature(method.train).parameters)
+    assert names[1:4] == ["cfg", "rng", "log"]
+    assert method.kind == "tabular" or "checkpoint" in names
     assert method.page in registry.PAGES.values()
 
 
@@ -63,8 +67,12 @@ def test_unknown_task_names_the_nearest(typed, meant):
 
 
 def test_something_far_from_every_name_lists_what_there_is():
-    with pytest.raises(ValueError, match="must be one of dyna_q, .*q_planning"):
+    with pytest.raises(ValueError, match="unknown method 'xyzzy': (it|none of)"):
         registry.find_method("xyzzy")
+    known = ["dyna_q", "q_planning"]
+    assert nearest("xyzzy", known) == "it must be one of dyna_q, q_planning."
+    many = [f"name{i}" for i in range(99)]
+    assert nearest("xyzzy", many) == "none of the 99 known names is near it."
 
 
 def test_any_discrete_gymnasium_environment_is_a_tabular_task():

@@ -165,7 +165,14 @@ def test_a_task_of_ones_own_goes_on_with_the_same_call(deep, tmp_path, stop_afte
     same(done, plain)
     assert done.manifest["resumed"]
     with pytest.raises(ValueError, match="a task with .* in it cannot be kept"):
-        start(mine(arguments={"x": object()}), tmp_path)
+        start(mine(features=Unknown()), tmp_path)
+
+
+class Unknown:
+    """A function whose contents nobody can compare."""
+
+    def __call__(self, s):
+        return s
 
 
 def test_a_tabular_run_begins_anew(fake, tmp_path):
@@ -383,6 +390,43 @@ def test_a_shell_says_that_a_finished_run_could_not_be_kept(
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith("mbrl_edu: the run is done, but could not be kept")
     assert "return" in said[1] and said[1].endswith("the folder could not take it.")
+
+
+def test_when_the_last_step_fails_the_checkpoints_are_still_there(
+    whole, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "rename", no_room)
+        with pytest.warns(RunWarning, match="is done, but could not be kept"):
+            assert go(tmp_path).folder is None
+    assert len(saved(tmp_path)) == 2
+    monkeypatch.setattr(torch.optim.Adam, "step", None)  # nothing is left to learn
+    same(go(tmp_path), whole)
+
+
+def test_events_of_a_resumed_run_show_every_step_once(
+    whole, tmp_path, stop_after, monkeypatch
+):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.delenv("MBRL_EDU_TENSORBOARD")
+    every = iter([0, 0, 1e9, 1e9])  # the third and the fourth checkpoint are left out
+    save = checkpoints.Checkpoint.save
+
+    def sometimes(self, t, state):
+        self.every = next(every, 0)
+        save(self, t, state)
+
+    monkeypatch.setattr(checkpoints.Checkpoint, "save", sometimes)
+    undo = stop_after(KeyboardInterrupt, 3)
+    with pytest.raises(Stopped):
+        go(tmp_path)
+    undo()
+    done = go(tmp_path)
+    assert done.manifest["resumed"]["step"] == whole.rows[1]["step"]
+    shown = EventAccumulator(str(done.folder)).Reload().Scalars("return")
+    assert [e.step for e in shown] == [row["step"] for row in whole.rows]
 
 
 # What a run is, is written down

@@ -60,7 +60,7 @@ def learned(s, a, r, s_next):
     rng, d = Streams(0), torch.zeros(len(s))
     layout = reverse_layout(Layout(s.shape[1], a.shape[1]))
     model = Ensemble(layout, Config(2, 2, (32,)), rng)
-    cfg = Fit(batch=64, epochs=30)
+    cfg = Fit(batch=64, epochs=20)
     fit(model, reverse(Batch(s, a, r, s_next, d)), cfg, rng["fit"])
     return model
 
