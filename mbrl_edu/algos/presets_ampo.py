@@ -1,7 +1,7 @@
 """Settings of AMPO on the tasks of the book.
 
 "paper" is what the official code of Shen et al. (2020) sets, with W1, "paper-mmd" the
-same with MMD, "cheap" what two CPU cores can run.
+same with MMD, "cheap" meant for two CPU cores.
 """
 
 from __future__ import annotations

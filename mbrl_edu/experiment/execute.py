@@ -97,7 +97,8 @@ def _train(
     world: Any = plan.task.task if continuous else make_env(plan.method, plan.task)
     keeps = {"checkpoint": checkpoint} if checkpoint else {}
     before = metrics.rows[-1] if metrics.rows else {}
-    events = Events(folder if continuous else None, before.get("step"))
+    first = before["step"] + 1 if before else None  # step that is logged next
+    events = Events(folder if continuous else None, first)
     started, began = provenance.now(), time.perf_counter()
     try:
         with one_thread(), _bar(plan, show, before) as (move, bar):
