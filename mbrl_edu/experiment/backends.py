@@ -107,6 +107,8 @@ def _dask(jobs: int, workers: int | None) -> Iterator[int]:
 def _ray(jobs: int, workers: int | None) -> Iterator[int]:
     """As `_dask`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody was asked
+    # its workers give way to everybody, and beside other work they hardly move
+    os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
     ours = not ray.is_initialized()

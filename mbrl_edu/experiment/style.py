@@ -54,16 +54,6 @@ METHOD_STYLE: dict[str, Style] = {
     "iCEM": Style(ORANGE, "-", "D"),
     "MPPI": Style(BLUE, DASHDOT, "^"),
     "PETS": Style(GREEN, "-", "^"),
-    "PE": Style(GREEN, "-", "^"),
-    "P": Style(ORANGE, DASH, "s"),
-    "DE": Style(BLUE, DASHDOT, "D"),
-    "D": Style(RED, DOT, "v"),
-    "GP": Style(PINK, LONG, "o"),
-    "TS1": Style(GREEN, "-", "^"),
-    "TSinf": Style(BLUE, DASH, "D"),
-    "DS": Style(ORANGE, DASHDOT, "s"),
-    "MM": Style(PINK, LONG, "o"),
-    "E": Style(RED, DOT, "v"),
     "SAC": Style(BLACK, DASHDOT, "v"),
     "PPO": Style(GREY, DOT, "<"),
     "MBPO": Style(BLUE, LONG, "s"),
@@ -74,6 +64,19 @@ METHOD_STYLE: dict[str, Style] = {
     "SVG": Style(SKY, DASHDOT, "^"),
     "MAAC": Style(YELLOW, DASHDOT, "D"),
     "PILCO": Style(PINK, DASHDOT, "o"),
+}
+# What PETS is built from, compared with each other and not with other methods.
+PART_STYLE: dict[str, Style] = {
+    "PE": Style(GREEN, "-", "^"),
+    "P": Style(ORANGE, DASH, "s"),
+    "DE": Style(BLUE, DASHDOT, "D"),
+    "D": Style(RED, DOT, "v"),
+    "GP": Style(PINK, LONG, "o"),
+    "TS1": Style(GREEN, "-", "^"),
+    "TSinf": Style(BLUE, DASH, "D"),
+    "DS": Style(ORANGE, DASHDOT, "s"),
+    "MM": Style(PINK, LONG, "o"),
+    "E": Style(RED, DOT, "v"),
 }
 PLANNERS = {"random_shooting": "RS", "cem": "CEM", "icem": "iCEM", "mppi": "MPPI"}
 SPARE = [Style(c, DOT, "h") for c in (BLUE, RED, GREEN, PINK, ORANGE, SKY, YELLOW)]
@@ -126,8 +129,9 @@ def style_of(label: str, position: int = 0) -> Style:
     """The style of a method by its name in the book, in the registry, or a label that
     starts with it ("MBPO, k = 1"); other labels get a spare one by their position."""
     label = METHODS[label].title if label in METHODS else PLANNERS.get(label, label)
-    if label in METHOD_STYLE:
-        return METHOD_STYLE[label]
+    known = METHOD_STYLE | PART_STYLE
+    if label in known:
+        return known[label]
     if label.startswith("n=") and f"Dyna-Q {label}" in METHOD_STYLE:
         return METHOD_STYLE[f"Dyna-Q {label}"]
     return SPARE[position % len(SPARE)]

@@ -87,7 +87,7 @@ def weights(answer):
     got = call(answer, large.copy(), 1.0)
     if not np.isfinite(np.asarray(got, float)).all():
         raise Wrong("values -5000 and -5001 give NaN: subtract the largest first.")
-    compare(got, [1 / (1 + np.exp(-1)), 1 / (1 + np.e)], "values -5000 and -5001")
+    compare(got, [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], "values -5000 and -5001")
     return "only differences of values matter, so the largest may be subtracted."
 
 

@@ -60,9 +60,12 @@ def batch(x, y) -> Batch:
     return Batch(s, torch.zeros(len(s), 0), zero, s_next, zero)
 
 
-def train(family: str, rng: Streams, steps: int = STEPS) -> Model:
-    """A model of that family ("D", "P", "DE", "PE" or "GP"), fitted to the data."""
-    known = data(rng)
+def train(
+    family: str, rng: Streams, steps: int = STEPS, known: Batch | None = None
+) -> Model:
+    """A model of that family ("D", "P", "DE", "PE" or "GP"), fitted to ``known``, or to
+    data that are drawn anew."""
+    known = data(rng) if known is None else known
     if family == "GP":
         gp = GP(LAYOUT)
         gp.fit(known, rng["gp"])
@@ -128,7 +131,7 @@ def compare_families(seed: int, steps: int = STEPS) -> list[dict[str, Any]]:
     known = data(rng)
     tests = {region: data(rng, region, "toy/test") for region in REGIONS}
     for family in (*FAMILIES, "GP"):
-        model = train(family, rng, steps)
+        model = train(family, rng, steps, known)
         laws = {family: 0.0}
         if family == "D":
             mu, _ = law(model, _column(known.s))
