@@ -35,19 +35,19 @@ class Task:
     All functions take raw units, float tensors of any leading shape - s (..., ds),
     a (..., da) in [-1, 1], s_next (..., ds) - and are differentiable.
 
-    Fields
-    ------
-    name, gym_id : the name in the table; the environment's name at Gymnasium
-    ds, da : numbers of state and action components
-    terminal(s, a, s_next) -> d (...) : 1 where s_next is a true end, else 0; a time
-        limit is none. A state that is not finite is an end wherever a task can end.
-    reward(s, a, s_next) -> r (...) : None where it is no function of these; ``note``
-        then says what is missing
-    gamma, horizon : discount; steps until the time limit
-    features(s) -> x (..., dx) : what a model should see instead of s
-    dynamics(s, a) -> s_next (..., ds) : the true dynamics, where known in closed form
-    arguments : what the environment is made with
-    note : what cannot be seen from (s, a, s_next), and other things to know
+    Fields::
+
+        name, gym_id : the name in the table; the environment's name at Gymnasium
+        ds, da : numbers of state and action components
+        terminal(s, a, s_next) -> d (...) : 1 where s_next is a true end, else 0; a time
+            limit is none. A state that is not finite is an end wherever a task can end.
+        reward(s, a, s_next) -> r (...) : None where it is no function of these; note
+            then says what is missing
+        gamma, horizon : discount; steps until the time limit
+        features(s) -> x (..., dx) : what a model should see instead of s
+        dynamics(s, a) -> s_next (..., ds) : true dynamics, where known in closed form
+        arguments : what the environment is made with
+        note : what cannot be seen from (s, a, s_next), and other things to know
     """
 
     name: str
