@@ -13,7 +13,7 @@ USAGE = """usage: python -m mbrl_edu [methods | tasks]
        python -m mbrl_edu run METHOD TASK [--seed 0] [--folder runs] [--OPTION VALUE]
        python -m mbrl_edu run METHOD --help
        python -m mbrl_edu resume FOLDER
-       python -m mbrl_edu study [NAME | list] [--workers N] [--out DIR]"""
+       python -m mbrl_edu study [NAME | list] [--workers N] [--seeds 1,2] [--out DIR]"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -163,6 +163,7 @@ def study(words: list[str]) -> None:
     options = parser("study", "Make the tables of a study, or list the studies.")
     options.add_argument("NAME", nargs="?", default="list")
     options.add_argument("--workers", help="processes (default: one per core)")
+    options.add_argument("--seeds", help="some of the seeds of a long study: 10,11")
     options.add_argument("--out", help="where the tables go (default: the package)")
     options.add_argument("--folder", help="where runs are kept (default: runs/NAME)")
     options.add_argument(
@@ -173,13 +174,16 @@ def study(words: list[str]) -> None:
         kept = stored_studies()
         print("studies")
         for s in all_studies().values():
-            print(f"  {s.name:26} {s.title} ({s.page}){' *' * (s.name in kept)}")
+            star = " *" * (s.name in kept)
+            some = f" [seeds {', '.join(map(str, s.seeds))}]" if s.seeds else ""
+            print(f"  {s.name:26} {s.title} ({s.page}){some}{star}")
         print("  * has stored tables")
         return
     workers = given.workers
     if workers is not None:
         workers = convert(Option("workers", int, None, ""), workers)
-    path = run_study(given.NAME, workers, given.out, given.folder, given.quick)
+    seeds = given.seeds and [_whole("seeds", word) for word in given.seeds.split(",")]
+    path = run_study(given.NAME, workers, given.out, given.folder, given.quick, seeds)
     print(f"study {given.NAME}: tables in {path}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mbrl_edu.experiment import studies
+from mbrl_edu.experiment import stored, studies
 from mbrl_edu.experiment.store import StoreError
 from mbrl_edu.experiment.sweep import sweep
 
@@ -136,7 +136,7 @@ def test_floats_come_back_bit_for_bit():
     g = np.random.default_rng(0)
     x = g.normal(size=20_000) * 10.0 ** g.integers(-20, 20, size=20_000)
     table = pd.DataFrame({"x": x, "n": range(20_000)})
-    assert studies._read_csv(table.to_csv(index=False)).equals(table)
+    assert stored._read_csv(table.to_csv(index=False)).equals(table)
 
 
 def test_one_table_needs_no_name_and_several_do(recipe, tmp_path):
@@ -154,7 +154,7 @@ def test_two_recipes_of_two_modules_cannot_share_a_name(register, monkeypatch):
 
 def test_every_shipped_study_is_whole_small_and_has_a_recipe():
     known = studies.all_studies()
-    root = studies._root(None)
+    root = stored._root(None)
     for name in studies.stored_studies():
         manifest = json.loads((root / name / "manifest.json").read_text())
         assert name in known and manifest["quick"] is False, name
