@@ -60,6 +60,19 @@ _DPG_PENDULUM: dict[str, Any] = {
 }
 _SVG_PENDULUM = _DPG_PENDULUM | {"sigma": (0.1, 0.5), "clip": 100.0}
 
+# Whole episodes of 200 steps: a shorter horizon keeps their gradients finite, and there
+# is one update per episode, so it may be large.
+_SVG_INF_PENDULUM: dict[str, Any] = {
+    "steps": 30_000,
+    "random": 1000,
+    "variant": "inf",
+    "gamma": 0.95,
+    "lr_pi": 3e-3,
+    "sigma": (0.1, 0.5),
+    "epochs": 2,
+    "look": 5,
+}
+
 # (method, task, name) -> fields of the method's Config; the others keep their default
 PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("pets", "CartPoleSwingUp-v0", "cheap"): _PETS_CHEAP,
@@ -68,9 +81,12 @@ PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     **presets_bmpo.PRESETS,
     **presets_ampo.PRESETS,
     **presets_autombpo.PRESETS,
+    # MBPO's for a pole on a cart; three steps of the model, as MAAC's successor (FSVG)
+    ("maac", "InvertedPendulum-v5", "cheap"): presets_mbpo.POLE | {"H": 3},
     ("dpg", "Pendulum-v1", "cheap"): _DPG_PENDULUM,
     ("svg", "Pendulum-v1", "svg0"): _SVG_PENDULUM | {"variant": "0"},
     ("svg", "Pendulum-v1", "svg1"): _SVG_PENDULUM | {"variant": "1"},
+    ("svg", "Pendulum-v1", "svginf"): _SVG_INF_PENDULUM,
 }
 
 

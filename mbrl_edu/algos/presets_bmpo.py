@@ -37,11 +37,8 @@ _TASKS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# Ours: a pole on a cart, with networks and rollouts for two CPU cores.
-_CHEAP: dict[str, Any] = {
-    "T": 2_000, "T_random": 500, "epoch": 250, "fit_every": 125, "M": 2_000, "G": 5,
-    "k": (0, 1, 1, 1), "target_entropy": -0.05, "hidden": (64, 64), "lr": 1e-3,
-    "model_hidden": (64, 64), "B": 5, "elites": 3, "fit_batch": 128, "epochs": 20,
+# Ours: MBPO's for a pole on a cart, and every change of BMPO, at a small size.
+_CHEAP: dict[str, Any] = presets_mbpo.POLE | {
     "k_back": (0, 1, 1, 1), "beta": (0, 6, 0.01, 0), "H_mpc": 1, "N_mpc": 200,
 }  # fmt: skip
 

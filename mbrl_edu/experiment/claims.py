@@ -20,9 +20,11 @@ from pathlib import Path
 
 from mbrl_edu.core import check
 from mbrl_edu.experiment.claims_list import CLAIMS, Claim
+from mbrl_edu.experiment.parts import missing
 from mbrl_edu.experiment.registry import PAGES
 from mbrl_edu.experiment.studies import (
     Study,
+    find_study,
     import_modules,
     load_study,
     stored_studies,
@@ -81,15 +83,18 @@ def all_verdicts() -> dict[tuple[str, str], tuple[str, Judge]]:
 def judge(claim: str, folder: str | Path | None = None) -> dict[str, Verdict]:
     """The verdicts on the claim with this id by part; empty when not yet measured.
 
-    `folder` replaces the package's own stored tables.
+    A study that is made seed by seed is judged once all of them are there. `folder`
+    replaces the package's own stored tables.
     """
     check.choice("claim", claim, [c.id for c in CLAIMS])
     mine = {p: v for (c, p), v in all_verdicts().items() if c == claim}
     stored = stored_studies(folder)
+    loaded = {n: load_study(n, folder) for n, _ in mine.values() if n in stored}
+    whole = {n for n, s in loaded.items() if not missing(s, find_study(n).seeds)}
     return {
-        part: function(load_study(study, folder))
-        for part, (study, function) in mine.items()
-        if study in stored
+        part: function(loaded[name])
+        for part, (name, function) in mine.items()
+        if name in whole
     }
 
 

@@ -41,6 +41,12 @@ def chosen(
     return some
 
 
+def missing(study: Study, known: tuple[int, ...] | None) -> list[int]:
+    """Seeds that the study is to have and has not yet."""
+    there = {seed for part in study.manifest.get("parts", ()) for seed in part["seeds"]}
+    return [seed for seed in known or () if seed not in there]
+
+
 def joined(
     old: Study | None,
     tables: dict[str, DataFrame],
@@ -69,7 +75,9 @@ def joined(
             kept = table[~table["seed"].isin(seeds)]
             tables[name] = pd.concat([kept, tables[name]], ignore_index=True)
     parts.sort(key=lambda part: part["seeds"])
-    return {name: _in_order(t) for name, t in tables.items()}, origin | {"parts": parts}
+    seconds = round(sum(part["wall_seconds"] for part in parts), 3)
+    whole = origin | {"wall_seconds": seconds, "parts": parts}
+    return {name: _in_order(t) for name, t in tables.items()}, whole
 
 
 def _without(parts: list[dict[str, Any]], seeds: list[int]) -> list[dict[str, Any]]:

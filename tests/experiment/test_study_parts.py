@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mbrl_edu.__main__ import main
-from mbrl_edu.experiment import studies
+from mbrl_edu.experiment import claims, studies
 from mbrl_edu.experiment.sweep import sweep
 
 SEEDS = (3, 4, 5)
@@ -49,6 +49,8 @@ def test_the_manifest_says_where_each_part_came_from(demo, tmp_path):
     }
     for part in study.manifest["parts"]:
         assert {"commit", "versions", "machine", "wall_seconds"} <= set(part)
+    seconds = [part["wall_seconds"] for part in study.manifest["parts"]]
+    assert study.manifest["wall_seconds"] == pytest.approx(sum(seconds))
     one = make(tmp_path, "one", [3])
     assert set(one.tables["curves"]["seed"]) == {3}
 
@@ -97,3 +99,15 @@ def test_from_the_shell(demo, tmp_path, capsys):
     assert set(table["seed"]) == {3, 5}
     assert main([*words, "3,x"]) == 2
     assert "seeds is 'x'" in capsys.readouterr().err
+
+
+def test_a_claim_is_judged_once_all_seeds_are_there(demo, tmp_path, monkeypatch):
+    def judged(study):
+        n = study.tables["ends"]["seed"].nunique()
+        return claims.Verdict("holds", f"{n} seeds", 5, "none", "a maze", study.command)
+
+    monkeypatch.setattr(claims, "VERDICTS", {("L1", ""): ("demo", judged)})
+    make(tmp_path, "out", [3, 4])
+    assert claims.judge("L1", tmp_path / "out") == {}
+    make(tmp_path, "out", [5])
+    assert claims.judge("L1", tmp_path / "out")[""].effect == "3 seeds"
