@@ -120,11 +120,12 @@ def train(
 ) -> Result:
     """A controller for runs of MBPO on ``task``, learnt in stages of such runs.
 
-    ``log(t, metrics)`` is called after each run, t real steps in all runs so far, then
-    ``checkpoint`` is saved; what is resumed from there ends like one that was never
-    stopped. ``parallel(jobs)`` calls every job and gives what they return in any order:
-    how many are played at a time changes nothing. ``rng`` stream: "autombpo/update";
-    seeds of the runs: ``rng.key("reference/i")``, ``rng.key("run/stage/i")``.
+    ``log(t, metrics)`` is called after each run and in their order, t real steps in all
+    runs up to it; ``checkpoint`` is saved after each. What is resumed from there ends
+    like one that was never stopped. ``parallel(jobs)`` calls every job and gives what
+    they return in any order: how many are played at a time changes nothing. ``rng``
+    stream: "autombpo/update"; seeds of the runs: ``rng.key("reference/i")``,
+    ``rng.key("run/stage/i")``.
     """
     plain = reference_jobs(task, cfg, rng)
     world = partial(HyperEnv, task, cfg, device=rng.device)

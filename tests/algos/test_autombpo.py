@@ -456,11 +456,12 @@ def test_the_order_and_the_place_of_the_runs_change_nothing():
     for name, how in (("plain", one_by_one), ("back", backwards)):
         rows[name] = []
         again = train_stub(
-            parallel=how, log=lambda t, m, n=name: rows[n].append(m), **QUICK
+            parallel=how, log=lambda t, m, n=name: rows[n].append((t, m)), **QUICK
         )
         assert equal(whole, again)
     assert rows["plain"] == rows["back"] and len(rows["plain"]) == 1 + 3 * 3
-    assert [m["stage"] for m in rows["plain"]] == [0] + 3 * [1] + 3 * [2] + 3 * [3]
+    assert [m["stage"] for _, m in rows["plain"]] == [0] + 3 * [1] + 3 * [2] + 3 * [3]
+    assert [t for t, _ in rows["plain"]] == [8 * n for n in range(1, 11)]
     assert equal(whole, train_stub(parallel=processes, **QUICK))
     assert not equal(whole, train_stub(seed=1, **QUICK))
 
