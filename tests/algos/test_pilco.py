@@ -362,7 +362,9 @@ def test_held_actions_and_longer_steps():
         ({"restarts": -1}, "restarts is -1"),
         ({"gp_rows": 1}, "gp_rows is 1"),
         ({"resets": 1}, "resets is 1"),
-        ({"hold": 11}, "hold is 11, but a trial of 20 steps"),
+        ({"hold": 11, "H": 2}, "hold is 11, but a trial of 20 steps"),
+        ({"H": 31}, "H \\* hold is 31, but must be .* 30"),  # the task's, not length
+        ({"H": 16, "hold": 2}, "H \\* hold is 32, but must be .* 30"),
     ],
 )
 def test_bad_settings_are_refused(values, sentence):
