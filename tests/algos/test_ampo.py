@@ -393,6 +393,16 @@ def test_bad_settings_are_refused(bad, says):
         replace(SMALL, **bad)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("distance", ["w1", "mmd"])
+def test_on_a_gpu(distance):
+    cfg = replace(SMALL, distance=distance, stop_ratio=0.5)
+    result = ampo.train(LINE, cfg, Streams(1, "cuda"))
+    own = weights(result.parts)
+    assert own.is_cuda and own.isfinite().all()
+
+
 def test_it_learns_the_line():
     """Within 10 % of the exact optimum after 600 real steps, 200 of them random."""
     cfg = Config(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from memory import Cut, Memory, cut_after
+from memory import Cut, Memory, cut_after, weights
 from test_mbpo import LINE, TINY, same
 from test_mbpo import run as run_mbpo
 
@@ -600,3 +600,16 @@ def test_what_does_not_fit_together_is_refused():
         Units(high=(0.0, 1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="the task|task is"):
         HyperEnv("Nowhere-v0", SMALL, UNITS)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu():
+    """The controller learns on the CPU, its runs of MBPO are on the GPU; then it drives
+    one there."""
+    cfg = replace(TINIEST, T=110, stages=1, runs=1, references=1)
+    found = autombpo.train(LINE, cfg, Streams(1, "cuda"))
+    assert np.isfinite(found.returns).all() and np.isfinite(found.weights).all()
+    result = follow(LINE, cfg, Streams(1, "cuda"), found.controller)
+    assert result.parts.agent.log_alpha.is_cuda
+    assert weights(result.parts).isfinite().all()

@@ -288,6 +288,15 @@ def test_values_need_critics(change, name):
     bmpo.bmpo(parts, replace(OFF, **BACK), rng)  # this needs none
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("kind", ["mle", "gan"])
+def test_on_a_gpu(kind):
+    result = bmpo.train(LINE, replace(ALL, loss_b=kind), Streams(1, "cuda"))
+    own = weights(result.parts)
+    assert own.is_cuda and own.isfinite().all()
+
+
 def test_it_learns_the_line():
     """Within 15 % of the exact optimum after 600 real steps, 200 of them random, with
     all that it has switched on; before, a policy pays more than twice as much."""

@@ -318,6 +318,15 @@ def test_it_refuses_to_drop_what_another_variant_does():
         maac.maac(replace(parts, improve=lambda D, now: {}), SMALL, Streams(0))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("soft", [True, False])
+def test_on_a_gpu(soft):
+    result = maac.train(LINE, replace(SMALL, soft=soft), Streams(1, "cuda"))
+    own = weights(result.parts)
+    assert own.is_cuda and own.isfinite().all()
+
+
 @pytest.mark.parametrize("soft", [True, False])
 def test_it_learns_the_line(soft):
     """Within 10 % of the exact optimum after 600 real steps, 200 of them random."""

@@ -341,6 +341,18 @@ def test_held_actions_and_longer_steps():
         decisions(D, [6], 2)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("propagation", ["moments", "particles"])
+def test_on_a_gpu(propagation):
+    run = pilco(
+        task("CartPoleSwingUp-v0"), tiny(propagation=propagation), Streams(2, "cuda")
+    )
+    theta = [p for p in run.agent.policy.parameters()]
+    assert all(p.is_cuda and p.isfinite().all() for p in theta)
+    assert np.isfinite(run.returns).all()
+
+
 # Bad input
 
 
