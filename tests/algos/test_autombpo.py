@@ -10,7 +10,7 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from memory import Cut, Memory, cut_after, weights
-from test_mbpo import LINE, TINY, same
+from test_mbpo import LINE, TINY, best_return, same
 from test_mbpo import run as run_mbpo
 
 from mbrl_edu.algos import ampo, autombpo, bmpo, maac, mbpo
@@ -21,6 +21,7 @@ from mbrl_edu.algos.hyper_meter import Meter, density
 from mbrl_edu.algos.hyper_runs import one_by_one, play, reference_jobs, scaled
 from mbrl_edu.algos.hyper_training import Best, Training
 from mbrl_edu.algos.loop import Knobs, Progress, learn
+from mbrl_edu.algos.presets import preset
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.tasks import task
 from mbrl_edu.experiment.backends import in_parallel
@@ -560,6 +561,25 @@ def test_the_front_door_trains_and_reports_every_run(tmp_path):
     assert autombpo.measure(LINE, cfg, Streams(0)).reference == tuple(
         run.result.reference
     )
+
+
+def test_it_learns_the_line():
+    """A controller of fits and real_ratio learns from five short runs. Then it
+    drives one with the settings that MBPO learns with: within 10 % of the exact
+    optimum after 600 real steps, 200 of them random."""
+    short = {"T": 300, "stages": 2, "runs": 2, "references": 1, "updates": 40}
+    short |= {"knobs": ("fit", "real_ratio"), "episodes": 1, "G": 2, "epochs": 10}
+    cfg = Config(**preset("autombpo", "Line-v0", "cheap") | short)
+    rng = Streams(2)
+    found = autombpo.train(LINE, cfg, rng)
+    cfg = replace(
+        cfg, T=600, T_random=200, epoch=200, M=400, G=5, batch=128, fit_batch=64,
+        hidden=(64, 64), model_hidden=(64, 64), epochs=None, episodes=5,
+    )  # fmt: skip
+    driven = follow(LINE, cfg, rng, found.controller)
+    best = best_return(rng, cfg.episodes).mean()
+    assert driven.evaluations[0].mean() < 2 * best
+    assert 1.1 * best < driven.evaluations[-1].mean() <= best + 0.05
 
 
 @pytest.mark.parametrize(
