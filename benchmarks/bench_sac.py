@@ -26,15 +26,16 @@ CRITIC = (DS + DA, 256, 256, 1)
 
 
 class Net:
-    """B perceptrons' products: forward, for the weights' gradients, for the inputs'.
+    """B perceptrons' products on n rows: forward, for the weights' gradients, for the
+    inputs'.
 
     ``count`` adds up the multiplications and additions of all calls.
     """
 
-    def __init__(self, B, sizes):
-        self.B, self.shapes, self.count = B, list(zip(sizes, sizes[1:])), 0
+    def __init__(self, B, sizes, n=N):
+        self.B, self.n, self.shapes, self.count = B, n, list(zip(sizes, sizes[1:])), 0
         self.w = [torch.randn(B, i, o) / i**0.5 for i, o in self.shapes]
-        self.h = [torch.randn(B, N, i) for i in sizes]
+        self.h = [torch.randn(B, n, i) for i in sizes]
         self.slope = [torch.empty_like(w) for w in self.w]
         self.back = [torch.empty_like(h) for h in self.h]
         self.mm = torch.bmm
@@ -45,7 +46,7 @@ class Net:
 
     def product(self, x, y, out, k):
         i, o = self.shapes[k]
-        self.count += 2 * self.B * N * i * o
+        self.count += 2 * self.B * self.n * i * o
         self.mm(x, y, out=out)
 
     def forward(self):

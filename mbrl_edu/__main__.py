@@ -12,8 +12,14 @@ from typing import Any, NoReturn
 USAGE = """usage: python -m mbrl_edu [methods | tasks]
        python -m mbrl_edu run METHOD TASK [--seed 0] [--folder runs] [--OPTION VALUE]
        python -m mbrl_edu run METHOD --help
-       python -m mbrl_edu resume FOLDER
+       python -m mbrl_edu resume FOLDER [--workers N]
        python -m mbrl_edu study [NAME | list] [--workers N] [--seeds 1,2] [--out DIR]"""
+
+# of methods that consist of many runs
+WORKPLACE = (
+    ("workers", "1", "processes that the method's own runs are played by"),
+    ("backend", "loky", "where these are: loky (here), dask or ray (a cluster)"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,9 +74,12 @@ def run(words: list[str]) -> None:
         _refuse(rest[0], method)
     values = vars(given)
     task, folder = (values.pop(k) for k in ("TASK", "folder"))
-    save_every = _number("save_every", values.pop("save_every"))
-    values["seed"] = _whole("seed", values["seed"])
-    _say(execute(prepare(method, task, **values), folder, save_every=save_every))
+    how: dict[str, Any] = {}
+    how["save_every"] = _convert("save_every", float, values.pop("save_every"))
+    if "workers" in values:
+        how |= _workplace(values.pop("workers"), values.pop("backend"))
+    values["seed"] = _convert("seed", int, values["seed"])
+    _say(execute(prepare(method, task, **values), folder, **how))
 
 
 def resume(words: list[str]) -> None:
@@ -79,8 +88,15 @@ def resume(words: list[str]) -> None:
 
     options = parser("resume", "Go on with the unfinished runs in a folder, or one.")
     options.add_argument("FOLDER", help="where runs are kept, or the place of one run")
-    for done in resume(options.parse_args(words).FOLDER):
+    for name, default, text in WORKPLACE:
+        options.add_argument(f"--{name}", default=default, help=text)
+    given = options.parse_args(words)
+    for done in resume(given.FOLDER, **_workplace(given.workers, given.backend)):
         _say(done)
+
+
+def _workplace(workers: str, backend: str) -> dict[str, Any]:
+    return {"workers": _convert("workers", int, workers), "backend": backend}
 
 
 def _say(done: Any) -> None:
@@ -108,6 +124,7 @@ def _run_parser(method: Any) -> Parser:
         ("preset", None, "a set of options for this method and task, by name"),
         ("device", "auto", "cpu, cuda, or auto: cuda if it is there"),
         ("save-every", "10", "least number of seconds between two checkpoints"),
+        *(WORKPLACE if method.takes("parallel") else ()),
     ):
         known = f" (default: {default})" if default else ""
         options.add_argument(f"--{name}", default=default, help=text + known)
@@ -131,16 +148,10 @@ def _word(value: Any) -> str:
     return as_word(value)
 
 
-def _whole(name: str, word: str) -> int:
+def _convert(name: str, kind: type, word: str) -> Any:
     from mbrl_edu.experiment.options import Option, convert
 
-    return convert(Option(name, int, 0, ""), word)
-
-
-def _number(name: str, word: str) -> float:
-    from mbrl_edu.experiment.options import Option, convert
-
-    return convert(Option(name, float, 0.0, ""), word)
+    return convert(Option(name, kind, 0, ""), word)
 
 
 def _refuse(word: str, method: Any) -> NoReturn:
@@ -151,13 +162,13 @@ def _refuse(word: str, method: Any) -> NoReturn:
         raise ValueError(f"{word!r} is one argument too many: run METHOD TASK.")
     name = word.lstrip("-").split("=")[0]
     ours = ["seed", "folder", "preset", "device", "save-every"]
+    ours += [name for name, *_ in WORKPLACE if method.takes("parallel")]
     known = [*ours, *(o.name for o in describe(method.config))]
     raise ValueError(f"unknown option --{name}: {nearest(name, known)}")
 
 
 def study(words: list[str]) -> None:
     """`study NAME` makes a study's tables, `study list` lists the studies."""
-    from mbrl_edu.experiment.options import Option, convert
     from mbrl_edu.experiment.studies import all_studies, run_study, stored_studies
 
     options = parser("study", "Make the tables of a study, or list the studies.")
@@ -181,8 +192,10 @@ def study(words: list[str]) -> None:
         return
     workers = given.workers
     if workers is not None:
-        workers = convert(Option("workers", int, None, ""), workers)
-    seeds = given.seeds and [_whole("seeds", word) for word in given.seeds.split(",")]
+        workers = _convert("workers", int, workers)
+    seeds = given.seeds and [
+        _convert("seeds", int, word) for word in given.seeds.split(",")
+    ]
     path = run_study(given.NAME, workers, given.out, given.folder, given.quick, seeds)
     print(f"study {given.NAME}: tables in {path}")
 

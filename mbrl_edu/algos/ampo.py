@@ -2,7 +2,8 @@
 
 Lecture, "Unsupervised Model Adaptation" and Algorithm 1; Shen et al. (2020) and their
 code. After the rollouts, the layers up to the model's last hidden one learn to give
-imagined (s, a) the features of real ones. The next fit starts from there.
+imagined (s, a) the features of real ones. The next fit starts from there; until then
+the model stays as it was fitted.
 """
 
 from __future__ import annotations
@@ -74,12 +75,12 @@ class Config(mbpo.Config):
 def ampo(
     parts: Parts, cfg: Config, rng: Streams, distance: Distance | None = None
 ) -> Parts:
-    """MBPO that adapts its model after every rollout (Algorithm 1, line 10).
+    """MBPO that adapts its features after every rollout (Algorithm 1, line 10).
 
     ``distance`` replaces the one that the config names; it lives on ``rng.device``.
-    Where the model is used again before its next fit, as in MAAC's updates, it is the
-    adapted one. ``rng`` streams of its own: "ampo/real", "ampo/imagined",
-    "ampo/critic", "ampo/look".
+    Where the model is used before its next fit, as in MAAC's updates, it is the fitted
+    one. ``rng`` streams of its own: "ampo/real", "ampo/imagined", "ampo/critic",
+    "ampo/look".
     """
     if not cfg.G_adapt:
         return parts
@@ -94,17 +95,32 @@ def ampo(
     return replace(
         parts,
         modules=parts.modules | {"ampo": pair},
+        fit=Fit(parts.fit, model, pair),
         adapt=Adapt(parts.adapt, model, pair, cfg, rng),
     )
 
 
 @dataclass(frozen=True)
+class Fit:
+    """The fit of the base, begun with the features that were adapted (AMPO)."""
+
+    base: Callable[[Data], Metrics]
+    model: Ensemble
+    pair: Pair
+
+    def __call__(self, D: Data) -> Metrics:
+        self.pair.hand_over(self.model)
+        return self.base(D)
+
+
+@dataclass(frozen=True)
 class Adapt:
-    """Steps of the pair down the distance of real features from imagined ones.
+    """Steps of the pair down the distance of real features from imagined ones; the
+    model is not touched.
 
     Nothing holds the scale of the features, so part of what w1 wins is that they
     shrink. Logged is therefore the shift, which does not count that: before, after, and
-    after with the target extractor for both kinds, as it will be in the model.
+    after with the target extractor for both kinds, as the next fit will begin.
     """
 
     base: Callable[[Data], Metrics]
@@ -129,8 +145,6 @@ class Adapt:
             done += 1
             if cfg.stop_ratio is not None and done % LOOK == 0:
                 shift = pair.shift(real, imagined, g)
-        if done:
-            pair.end(self.model)
         after = {
             "shift_pair": pair.shift(real, imagined, g),
             "shift_model": pair.shift(real, imagined, g, one=True),

@@ -47,8 +47,9 @@ def autombpo(
 
     Apply it after other variants, since it looks at their steps and updates. ``units``
     is that of the task, by ``measure``; else that which the controller learnt with.
-    ``rng`` stream of its own: "autombpo". Raises ValueError if the controller turns
-    other knobs than ``cfg.knobs``.
+    Two controllers of different knobs may stand on each other. ``rng`` stream of its
+    own: "autombpo/" and its knobs. Raises ValueError if the controller turns other
+    knobs than ``cfg.knobs``, or one that another controller turns.
     """
     if controller is None:
         return parts
@@ -57,13 +58,19 @@ def autombpo(
             f"cfg.knobs is {cfg.knobs}, but must be what the controller turns, "
             f"{controller.knobs}."
         )
-    meter = Meter(parts.agent, cfg.epoch)
+    both = set(cfg.knobs) & set(getattr(parts.schedule, "turned", ()))
+    if both:
+        raise ValueError(
+            f"cfg.knobs is {cfg.knobs}, but another controller turns "
+            f"{', '.join(sorted(both))}."
+        )
+    meter, name = Meter(parts.agent, cfg.epoch), f"autombpo/{'+'.join(cfg.knobs)}"
     dials = Dials(cfg, parts.schedule, meter, units or controller.units)
-    modules = parts.modules | {"autombpo": meter}
+    modules = parts.modules | {name: meter}
     if isinstance(controller, Controller):
         controller.to(rng.device)
-        modules |= {"autombpo/controller": controller}
-    schedule = Schedule(dials, controller, rng)
+        modules |= {f"{name}/controller": controller}
+    schedule = Schedule(dials, controller, rng, name)
     return replace(metered(parts, meter), modules=modules, schedule=schedule)
 
 
@@ -74,12 +81,19 @@ class Schedule:
     dials: Dials
     controller: Controller | Fixed
     rng: Streams
+    stream: str
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """All knobs that are turned, by this controller or by those below."""
+        below = getattr(self.dials.base, "turned", ())
+        return (*below, *self.controller.knobs)
 
     def __call__(self, p: Progress) -> Knobs:
         if not self.dials.due(p):
             return self.dials.between(p)
         x = self.dials.observe(p, self.dials.raw(p))
-        return self.dials.turn(p, self.controller.choose(x, self.rng["autombpo"]))
+        return self.dials.turn(p, self.controller.choose(x, self.rng[self.stream]))
 
 
 def follow(
@@ -106,11 +120,12 @@ def train(
 ) -> Result:
     """A controller for runs of MBPO on ``task``, learnt in stages of such runs.
 
-    ``log(t, metrics)`` is called after each run, t real steps in all runs so far, then
-    ``checkpoint`` is saved; what is resumed from there ends like one that was never
-    stopped. ``parallel(jobs)`` calls every job and gives what they return in any order:
-    how many are played at a time changes nothing. ``rng`` stream: "autombpo/update";
-    seeds of the runs: ``rng.key("reference/i")``, ``rng.key("run/stage/i")``.
+    ``log(t, metrics)`` is called after each run and in their order, t real steps in all
+    runs up to it; ``checkpoint`` is saved after each. What is resumed from there ends
+    like one that was never stopped. ``parallel(jobs)`` calls every job and gives what
+    they return in any order: how many are played at a time changes nothing. ``rng``
+    stream: "autombpo/update"; seeds of the runs: ``rng.key("reference/i")``,
+    ``rng.key("run/stage/i")``.
     """
     plain = reference_jobs(task, cfg, rng)
     world = partial(HyperEnv, task, cfg, device=rng.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -73,7 +73,8 @@ class Config(mbpo.Config):
 def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
     """``parts`` with those of the three changes that are switched on.
 
-    Raises ValueError if actions are to look ahead beyond the task's time limit.
+    Raises ValueError if actions are to look ahead beyond the task's time limit, or if
+    the agent has no critics where states are to be valued.
     """
     task, now = parts.task, Now()
     if cfg.H_mpc > task.horizon:
@@ -81,6 +82,12 @@ def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
             f"H_mpc is {cfg.H_mpc}, but an episode of {task.name} has {task.horizon} "
             "steps at most."
         )
+    for name, on in (("beta", any(cfg.beta[2:])), ("H_mpc", cfg.H_mpc > 0)):
+        if on and not (hasattr(parts.agent, "q") and hasattr(parts.agent, "q_bar")):
+            raise ValueError(
+                f"{name} is {getattr(cfg, name)}, but needs critics q and q_bar, which "
+                f"the agent, a {type(parts.agent).__name__}, has not."
+            )
     backwards = any(cfg.k_back[2:])
     if backwards or any(cfg.beta[2:]):
         starts = Starts(parts.starts, parts.agent, cfg, now, rng)
@@ -95,7 +102,8 @@ def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
         parts = replace(
             parts,
             modules=parts.modules | {"bmpo/model": model, "bmpo/pi_b": pi_b},
-            fit=Fit(parts.fit, model, pi_b, cfg, rng),
+            fit=Fit(parts.fit, model, cfg, rng),
+            starts=Practice(parts.starts, pi_b, cfg, now, rng),
             rollout=Rollout(parts.rollout, task, model, pi_b, now, rng),
         )
     if cfg.H_mpc:
@@ -105,37 +113,50 @@ def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
 
 @dataclass
 class Now:
-    """What the schedules say. ``Starts`` sets it before every rollout and only that
-    rollout needs it, so it is no part of a checkpoint."""
+    """What the schedules say and what pi_b learnt. ``starts`` sets it before every
+    rollout and only that rollout needs it, so it is no part of a checkpoint."""
 
     k_back: int = 0
     beta: float | Tensor = 0.0  # after the cap
+    learnt: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Forward, then backward model on all real transitions; then pi_b on recent ones.
-
-    One step of pi_b for every real step (BMPO); here all of them before the rollouts,
-    which alone use it.
-    """
+    """The forward, then the backward model on all real transitions."""
 
     base: Callable[[Data], Metrics]
     model: Ensemble
-    pi_b: BackwardPolicy
     cfg: Config
     rng: Streams
 
     def __call__(self, D: Data) -> Metrics:
-        metrics, cfg, rng = self.base(D), self.cfg, self.rng
-        past = reverse(D.env.all())
-        report = fit.fit(self.model, past, cfg.fit, rng["bmpo/fit"])
+        metrics, past = self.base(D), reverse(D.env.all())
+        report = fit.fit(self.model, past, self.cfg.fit, self.rng["bmpo/fit"])
         error = np.mean([report.error[b] for b in self.model.elites.tolist()])
-        metrics |= {"back_loss": float(error), "back_epochs": report.epochs}
+        return metrics | {"back_loss": float(error), "back_epochs": report.epochs}
+
+
+@dataclass(frozen=True)
+class Practice:
+    """pi_b learns from recent real steps, whether or not the models are fitted.
+
+    One step of it for every real step (BMPO); here all of them before the rollouts,
+    which alone use it.
+    """
+
+    base: Callable[[Data, int], Tensor]
+    pi_b: BackwardPolicy
+    cfg: Config
+    now: Now
+    rng: Streams
+
+    def __call__(self, D: Data, M: int) -> Tensor:
+        cfg, rng = self.cfg, self.rng
         for _ in range(cfg.fit_every):
             new = D.env.sample(cfg.batch, rng["bmpo/new"], cfg.recent * cfg.epoch)
-            metrics |= self.pi_b.update(new.a, new.s_next, rng["bmpo/gan"])
-        return metrics
+            self.now.learnt = self.pi_b.update(new.a, new.s_next, rng["bmpo/gan"])
+        return self.base(D, M)
 
 
 @dataclass(frozen=True)
@@ -194,13 +215,14 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Report:
-    """What the schedules said, among the metrics."""
+    """What ``now`` holds, among the metrics."""
 
     base: Callable[[Data], Metrics]
     now: Now
 
     def __call__(self, D: Data) -> Metrics:
-        return self.base(D) | vars(self.now)
+        now = self.now
+        return self.base(D) | now.learnt | {"k_back": now.k_back, "beta": now.beta}
 
 
 @dataclass(frozen=True)

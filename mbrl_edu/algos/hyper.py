@@ -19,7 +19,7 @@ from mbrl_edu.algos.loop import Knobs, Progress
 from mbrl_edu.core import check
 
 KNOBS = {"fit": 2, "real_ratio": 3, "G": 3, "k": 3}  # number of choices of each
-KEEP = {"fit": 0, "real_ratio": 1, "G": 1, "k": 1}  # fit, and leave the others
+KEEP = {"fit": 0, "real_ratio": 1, "G": 1, "k": 1}  # fit, and turn no other
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,14 @@ class Config(mbpo.Config):
     def _check_first_knobs(self) -> None:
         if "G" in self.knobs:
             check.integer("G", self.G, low=1, high=self.G_max)
-        if "k" in self.knobs:
-            first = int(mbpo.ramp(0, *self.k))
-            check.integer("k of epoch 0", first, low=1, high=self.k_max)
+        if (
+            "k" in self.knobs
+            and not 1 <= min(self.k[2:]) <= max(self.k[2:]) <= self.k_max
+        ):
+            raise ValueError(
+                f"k is {self.k}, but where it is turned its lengths must be in 1 to "
+                f"k_max = {self.k_max}."
+            )
         if "real_ratio" in self.knobs:
             check.number("real_ratio", self.real_ratio, low=0, high=1, open_low=True)
 
@@ -166,10 +171,13 @@ class Dials:
         """The knobs after a decision: one choice for each of ``cfg.knobs``.
 
         fit: 0 fits, 1 skips, and the first decision always fits; the others: 0 less,
-        1 the same, 2 more. k moves only where an epoch begins.
+        1 the same, 2 more, which moves k only where an epoch begins. What the base
+        schedule changes meanwhile moves the knobs too, so that one that is never turned
+        is that of the base.
         """
-        cfg, base = self.cfg, self.base(p)
-        now, u = p.knobs or base, KEEP | dict(zip(cfg.knobs, map(int, choice)))
+        cfg, base, old = self.cfg, self.base(p), self.meter.base
+        now = followed(p.knobs, old or base, base) if p.knobs else base
+        u, self.meter.base = KEEP | dict(zip(cfg.knobs, map(int, choice))), base
         k = now.k + u["k"] - 1 if self._epoch_begins(p) else now.k
         turned: dict[str, Any] = {
             "fit": u["fit"] == 0 or p.knobs is None,
@@ -189,3 +197,15 @@ class Dials:
 
     def _epoch_begins(self, p: Progress) -> bool:
         return (p.t - self.cfg.T_random) % self.cfg.epoch == 0
+
+
+def followed(now: Knobs, old: Knobs, new: Knobs) -> Knobs:
+    """The knobs ``now`` after the base schedule went from ``old`` to ``new``: G and k
+    go as many steps, real_ratio by the same factor."""
+    ratio = now.real_ratio
+    if new.real_ratio != old.real_ratio:
+        turned = ratio / old.real_ratio if old.real_ratio else 1.0
+        ratio = turned * new.real_ratio  # exactly the base's where it is not turned
+    return replace(
+        now, k=now.k + new.k - old.k, G=now.G + new.G - old.G, real_ratio=ratio
+    )

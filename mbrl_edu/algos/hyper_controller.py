@@ -19,8 +19,8 @@ from mbrl_edu.core.rng import Streams
 
 @dataclass(frozen=True)
 class Fixed:
-    """The same choice at every decision: without ``choice``, to fit and to leave all
-    knobs as they are, which is MBPO."""
+    """The same choice at every decision: without ``choice``, to fit and to turn no
+    knob, which is MBPO where there is a decision before every fit."""
 
     knobs: tuple[str, ...] = tuple(KNOBS)
     choice: tuple[int, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -36,7 +36,8 @@ class Meter:
     Policy shift: mean over the policy's own steps of the last 5 epochs of
     min(abs(pi_old(a|s) - pi_now(a|s)), 100), where pi_old took the step. Critic loss:
     mean over the updates since the last decision (AutoMBPO's code: of one pass over
-    100,000 transitions, mixed alike).
+    100,000 transitions, mixed alike). ``base``: the knobs of the schedule below the
+    controller, at the last decision.
     """
 
     def __init__(self, agent: SAC, epoch: int):
@@ -44,6 +45,7 @@ class Meter:
         self.steps: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=RECENT * epoch)
         self.shift = 0.0
         self.loss, self.updates = torch.zeros(()), 0
+        self.base: Knobs | None = None
 
     @torch.no_grad()
     def stepped(self, s: Tensor, a: Tensor) -> None:
@@ -74,12 +76,14 @@ class Meter:
 
     def state_dict(self) -> dict[str, Any]:
         steps = [torch.cat(x) for x in zip(*self.steps)] or None
-        own = {"shift": self.shift, "updates": self.updates}
-        return own | {"loss": float(self.loss), "steps": steps}
+        own = {"shift": self.shift, "updates": self.updates, "steps": steps}
+        base = asdict(self.base) if self.base else None
+        return own | {"loss": float(self.loss), "base": base}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.shift, self.updates = state["shift"], state["updates"]
         self.loss = torch.tensor(state["loss"])
+        self.base = Knobs(**state["base"]) if state["base"] else None
         device = self.agent.log_alpha.device
         columns = [x.to(device).split(1) for x in state["steps"] or ()]
         self.steps.clear()

@@ -10,9 +10,11 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from mbrl_edu.algos.hyper import KEEP, Config, Units, unmeasured
+from mbrl_edu.algos.hyper import KEEP, Config, Dials, Units, unmeasured
 from mbrl_edu.algos.hyper_controller import Controller, Fixed
-from mbrl_edu.algos.hyper_env import HyperEnv
+from mbrl_edu.algos.hyper_meter import Meter, metered
+from mbrl_edu.algos.loop import Loop
+from mbrl_edu.algos.mbpo import mbpo
 from mbrl_edu.control.advantage import Rollout
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
@@ -70,12 +72,41 @@ def _row(x: Any) -> torch.Tensor:
     return torch.as_tensor(np.asarray(x, np.float32))[None]
 
 
+def plain(
+    i: int, task: Task, cfg: Config, seed: int, device: str
+) -> tuple[int, Episode]:
+    """Run i: MBPO itself, looked at where a controller would decide."""
+    rng = Streams(seed % 2**31, device)
+    parts = mbpo(task, cfg, rng)
+    meter, raw, knobs = Meter(parts.agent, cfg.epoch), [], []
+    dials = Dials(cfg, parts.schedule, meter, unmeasured(cfg))
+    loop = Loop(metered(parts, meter), cfg, rng)
+    steps, p = loop.run(), loop.progress
+    try:
+        next(steps)
+        while True:
+            now = parts.schedule(p)
+            if dials.due(p):
+                raw.append(dials.raw(p))
+                knobs.append([float(getattr(now, name)) for name in KEEP])
+            steps.send(now)
+    except StopIteration:
+        raw.append(dials.raw(p))
+    returns = [np.mean(x) for _, x in loop.evaluations[1:]]  # first: nothing learnt
+    return i, {
+        "knobs": torch.tensor(knobs),
+        "raw": torch.tensor(np.array(raw[1:])),  # what came of each decision
+        "evaluations": torch.tensor(np.array(returns)),
+        "steps": p.t,
+    }
+
+
 def reference_jobs(task: Task, cfg: Config, rng: Streams) -> list[Job]:
     """Runs of plain MBPO on ``task``."""
-    make = partial(HyperEnv, task, cfg, unmeasured(cfg), device=rng.device)
-    keep = Fixed(cfg.knobs)
     seeds = [rng.key(f"reference/{i}") for i in range(cfg.references)]
-    return [partial(play, i, make, seed, keep) for i, seed in enumerate(seeds)]
+    return [
+        partial(plain, i, task, cfg, seed, rng.device) for i, seed in enumerate(seeds)
+    ]
 
 
 def measure(

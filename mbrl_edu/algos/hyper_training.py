@@ -50,6 +50,11 @@ class Config(hyper.Config):
         check.choice("learner", self.learner, PPOS)
 
     @property
+    def steps_in_all(self) -> int:
+        """Real steps of all runs together."""
+        return (self.references + self.stages * self.runs) * self.T
+
+    @property
     def ppo_config(self) -> ppo.Config:
         """Settings of PPO, with so many epochs that there are ``updates`` steps."""
         chosen = PPOS[self.learner]
@@ -103,7 +108,7 @@ class Training:
         self.log, self.checkpoint, self.parallel = log, checkpoint, parallel
         self.controller = Controller(cfg.knobs, cfg.ppo_config, Streams(rng.seed))
         self.g = Streams(rng.seed)["autombpo/update"]  # the controller is on the CPU
-        self.t = self.logged = 0  # real steps of all runs; runs reported
+        self.t = self.logged = 0  # runs reported, and real steps of all these
         self.references: dict[int, Episode] = {}
         self.episodes: dict[int, Episode] = {}  # of this stage, by run
         self.past: list[dict[str, torch.Tensor]] = []  # what stays of earlier stages
@@ -135,16 +140,14 @@ class Training:
         todo = [job for i, job in enumerate(jobs) if i not in done]
         for i, episode in self.parallel(todo) if todo else ():
             done[i] = episode
-            self.t += episode["steps"]
-            while (
-                self.logged - first in done
-            ):  # in their order, as they may come in any
+            # they may come in any order, but are reported in their own
+            while self.logged - first in done:
                 self._report(done[self.logged - first], self.logged - first)
-                self.logged += 1
             if self.checkpoint:
                 self.checkpoint.save(self.t, self._state())
 
     def _report(self, episode: Episode, i: int) -> None:
+        self.t, self.logged = self.t + episode["steps"], self.logged + 1
         measuring = not self.controller.units.reference
         stage = 0 if measuring else len(self.past) + 1
         row = {"stage": stage, "run": i + 1, "return": score(episode)}

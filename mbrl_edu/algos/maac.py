@@ -32,13 +32,21 @@ End = Callable[[Tensor, Tensor, Tensor], Tensor]
 @dataclass(frozen=True)
 class Config(mbpo.Config):
     H: int = 3  # steps of the model that the gradient goes through; 0: MBPO
-    soft: bool = True  # entropy at every step (SAC), or the slide's plain objective
+    soft: bool = True  # entropy at every step, at a learnt price (SAC); or the slide's
+    # plain objective and target, and a price beta for the entropy
+    beta: float = 0.0  # what one nat of the policy's entropy is worth if not soft
     terminal_bar: bool = False  # value after H steps from the target critics
 
     def __post_init__(self):
         super().__post_init__()
         check.integer("H", self.H, low=0)
         check.choice("soft", self.soft, (True, False))
+        check.number("beta", self.beta, low=0)
+        if self.soft and self.beta:
+            raise ValueError(
+                f"beta is {self.beta}, but must be 0 where soft is True: the price of "
+                "entropy is learnt there."
+            )
         check.choice("terminal_bar", self.terminal_bar, (True, False))
 
 
@@ -63,15 +71,17 @@ def objective(
     row that reaches a known end earns nothing after it.
     """
     a, log_pi = policy(s)
-    J, alive, first = torch.zeros_like(log_pi), torch.ones_like(log_pi), log_pi
+    first, J, over = log_pi, torch.zeros_like(log_pi), s.new_zeros(len(s)).bool()
     for t in range(H):
         r, s_next = model.sample(s, a, g)
-        J = J + gamma**t * alive * (r - alpha * log_pi)
+        J = J + gamma**t * (r - alpha * log_pi).where(~over, 0.0)
         if terminal is not None:
-            alive = alive * (1 - terminal(s, a, s_next).to(r).detach())
-        s = s_next
+            over = over | terminal(s, a, s_next).bool()
+        # beyond its end a row might explode, and 0 times infinity is no number: it
+        # stays where it was
+        s = s_next.where(~over[:, None], s)
         a, log_pi = policy(s)
-    return J + gamma**H * alive * (q(s, a) - alpha * log_pi), first
+    return J + gamma**H * (q(s, a) - alpha * log_pi).where(~over, 0.0), first
 
 
 def maac(parts: Parts, cfg: Config, rng: Streams) -> Parts:
@@ -93,7 +103,12 @@ def maac(parts: Parts, cfg: Config, rng: Streams) -> Parts:
 @dataclass(frozen=True)
 class Improve:
     """One step of the critics as in MBPO, one of the policy on -mean J, both on the
-    same transitions of D.env and D.model (Algorithm 1, lines 8 to 12)."""
+    same transitions of D.env and D.model (Algorithm 1, lines 8 to 12).
+
+    If not ``soft``, the critics learn r + gamma q_bar(s', a'), the policy -mean J -
+    beta H(pi), and there is no temperature. A gradient through the model that is not
+    finite is left out.
+    """
 
     parts: Parts
     cfg: Config
@@ -101,18 +116,23 @@ class Improve:
 
     def __call__(self, D: Data, now: Knobs) -> Metrics:
         agent: SAC = self.parts.agent
+        soft = self.cfg.soft
         batch = D.mix(self.cfg.batch, now.real_ratio, self.rng)
-        metrics = agent.update_critic(batch, self.rng["sac"])
+        metrics = agent.update_critic(batch, self.rng["sac"], soft)
         loss, log_pi = self.actor_loss(batch.s)
-        metrics |= agent.update_actor(loss, log_pi)
+        metrics |= agent.update_policy(loss, careful=True)
+        if soft:
+            metrics |= agent.update_alpha(log_pi)
+        else:
+            metrics |= {"entropy": -log_pi.detach().mean()}
         agent.update_targets()
         return metrics
 
     def actor_loss(self, s: Tensor) -> tuple[Tensor, Tensor]:
-        """-mean J, and log pi (n,) of the first action; its gradient reaches the policy
-        alone, not the model and not the critics."""
-        parts, agent = self.parts, self.parts.agent
-        critics = agent.q_bar if self.cfg.terminal_bar else agent.q
+        """-mean J (- beta H(pi) if not soft), and log pi (n,) of the first action; its
+        gradient reaches the policy alone, not the model and not the critics."""
+        parts, agent, cfg = self.parts, self.parts.agent, self.cfg
+        critics = agent.q_bar if cfg.terminal_bar else agent.q
         streams = iter(["sac"])  # the first action is the one that MBPO would draw
 
         def policy(s: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,11 +141,14 @@ class Improve:
         def q(s: Tensor, a: Tensor) -> Tensor:
             return critics(s, a).amin(0)
 
-        alpha = agent.alpha if self.cfg.soft else torch.zeros_like(agent.alpha)
+        alpha = agent.alpha if cfg.soft else 0.0
         how = agent.cfg.gamma, self.rng["maac/model"], parts.task.terminal, alpha
         with frozen(parts.model):
-            J, log_pi = objective(s, self.cfg.H, policy, parts.model, q, *how)
-        return -J.mean(), log_pi
+            J, log_pi = objective(s, cfg.H, policy, parts.model, q, *how)
+        loss = -J.mean()
+        if cfg.beta:
+            loss = loss + cfg.beta * log_pi.mean()  # H(pi) = -E[log pi]
+        return loss, log_pi
 
 
 @contextmanager

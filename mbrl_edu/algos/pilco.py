@@ -196,6 +196,7 @@ def pilco(
     gives the same run. Ends of episodes are not imagined. Raises ValueError, before any
     step, if the task's reward is not known in the form that ``propagation`` needs.
     """
+    check.integer("H * hold", cfg.H * cfg.hold, high=task.horizon)
     task = replace(task, horizon=min(task.horizon, cfg.length or task.horizon))
     if 2 * cfg.hold > task.horizon:
         raise ValueError(

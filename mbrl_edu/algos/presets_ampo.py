@@ -10,12 +10,13 @@ from typing import Any
 
 from mbrl_edu.algos import presets_mbpo
 
-# The same in every config of the official code, which runs 300 epochs of each task.
+# The same in every config of the official code, which runs 300 epochs of each task and
+# evaluates ten episodes.
 _PAPER: dict[str, Any] = {
     "T": 305_000, "T_random": 5_000, "epoch": 1_000, "fit_every": 250, "M": 100_000,
     "retain": 1, "k": (0, 1, 1, 1), "G": 20, "real_ratio": 0.05, "B": 7, "elites": 5,
     "distance": "w1", "n_critic": 5, "penalty": 10.0, "lr_adapt": 1e-4,
-    "adapt_batch": 256,
+    "adapt_batch": 256, "episodes": 10,
 }  # fmt: skip
 
 _W1: dict[str, dict[str, Any]] = {

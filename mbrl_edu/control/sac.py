@@ -139,22 +139,26 @@ class SAC(nn.Module):
         self.update_targets()
         return metrics
 
-    def target(self, batch: Batch, g: torch.Generator) -> Tensor:
+    def target(self, batch: Batch, g: torch.Generator, soft: bool = True) -> Tensor:
         """r + gamma (1 - d) (min_i q_bar_i(s', a') - alpha log pi(a'|s')), (n,), with a
-        fresh a' ~ pi(.|s')."""
+        fresh a' ~ pi(.|s'). If not ``soft``, entropy is worth nothing."""
         _, _, r, s_next, d = batch
         a_next, log_pi = self.sample(s_next, g)
-        V = self.q_bar(s_next, a_next).amin(0) - self.alpha * log_pi
+        V = self.q_bar(s_next, a_next).amin(0)
+        if soft:
+            V = V - self.alpha * log_pi
         return r + self.cfg.gamma * (1 - d) * V
 
-    def update_critic(self, batch: Batch, g: torch.Generator) -> dict[str, Tensor]:
+    def update_critic(
+        self, batch: Batch, g: torch.Generator, soft: bool = True
+    ) -> dict[str, Tensor]:
         """One step on sum_i mean (q_i(s, a) - y)^2 / 2 with y of ``target``.
 
         Returns ``loss_q`` and ``q``, the mean value of both critics.
         """
         self._check_batch(batch)
         with torch.no_grad():
-            y = self.target(batch, g)
+            y = self.target(batch, g, soft)
         q = self.q(batch.s, batch.a)
         loss = (q - y).square().mean(1).sum() / 2
         _step(self.opt_q, loss)
@@ -166,19 +170,31 @@ class SAC(nn.Module):
         return (self.alpha * log_pi - self.q(s, a).amin(0)).mean(), log_pi
 
     def update_actor(self, loss: Tensor, log_pi: Tensor) -> dict[str, Tensor]:
-        """One step of the policy on ``loss``, then one of the temperature on
-        -log alpha mean(log pi + target entropy).
+        """One step of the policy on ``loss``, then one of the temperature; returns what
+        ``update_policy`` and ``update_alpha`` do."""
+        return self.update_policy(loss) | self.update_alpha(log_pi)
+
+    def update_policy(self, loss: Tensor, careful: bool = False) -> dict[str, Tensor]:
+        """One step of the policy on ``loss``, which is returned as ``loss_pi``.
 
         ``loss`` may depend on the critics or on a model: only the policy's weights get
-        a gradient. Returns ``loss_pi``, ``entropy`` (of ``log_pi``'s draws) and
-        ``alpha``, the temperature after its step.
+        a gradient. If ``careful``, none is made along a gradient that is not finite; a
+        GPU is waited for then.
         """
-        _step(self.opt_pi, loss)
+        _step(self.opt_pi, loss, careful)
+        return {"loss_pi": loss.detach()}
+
+    def update_alpha(self, log_pi: Tensor) -> dict[str, Tensor]:
+        """One step of the temperature on -log alpha mean(log pi + target entropy).
+
+        Returns ``entropy`` (of ``log_pi``'s draws) and ``alpha``, the temperature after
+        the step.
+        """
         entropy = -log_pi.detach().mean()
         if self.cfg.learn_alpha:
             self.log_alpha.grad = entropy - self.target_entropy  # of the loss above
             self.opt_alpha.step()
-        return {"loss_pi": loss.detach(), "entropy": entropy, "alpha": self.alpha}
+        return {"entropy": entropy, "alpha": self.alpha}
 
     @torch.no_grad()
     def update_targets(self) -> None:
@@ -209,13 +225,15 @@ class SAC(nn.Module):
         self.opt_alpha.load_state_dict(state["alpha"])
 
 
-def _step(opt: torch.optim.Optimizer, loss: Tensor) -> None:
+def _step(opt: torch.optim.Optimizer, loss: Tensor, careful: bool = False) -> None:
     """One step of the weights that ``opt`` holds; no gradient of any other weight is
-    computed, whatever ``loss`` depends on."""
+    computed, whatever ``loss`` depends on. ``careful``: see ``update_policy``."""
     weights = opt.param_groups[0]["params"]
     for p in weights:
         p.grad = None
     loss.backward(inputs=weights)
+    if careful and not all(p.grad.isfinite().all() for p in weights):
+        return
     opt.step()
 
 

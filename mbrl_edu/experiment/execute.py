@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial as bind
 from pathlib import Path
 from typing import Any
 
 from mbrl_edu.core import check
 from mbrl_edu.core.rng import Streams
+from mbrl_edu.experiment import backends, partial, provenance, store
 from mbrl_edu.experiment import metrics as log_lines
-from mbrl_edu.experiment import partial, provenance, store
 from mbrl_edu.experiment.checkpoint import EVERY, Checkpoint
 from mbrl_edu.experiment.interrupt import Stopped
 from mbrl_edu.experiment.metrics import Metrics, RunWarning
@@ -30,11 +30,14 @@ def execute(
     folder: str | Path | None = None,
     progress: bool = True,
     save_every: float = EVERY,
+    workers: int = 1,
+    backend: str = "loky",
 ) -> Run:
     """Run a checked plan, go on with it, or load it when `folder` holds it already."""
     check.number("save_every", save_every, low=0)
+    given = _workplace(plan, workers, backend)
     if folder is None:
-        return _train(plan, Metrics(), progress)
+        return _train(plan, Metrics(), progress, given)
     path = Path(folder) / plan.name
     if (path / store.MANIFEST).is_file():
         return load(path)
@@ -43,19 +46,44 @@ def execute(
             return load(path)
         metrics = Metrics(hidden / log_lines.FILE, patient=True)
         checkpoint = None
-        if "checkpoint" in inspect.signature(plan.method.train).parameters:
+        if plan.method.takes("checkpoint"):
             checkpoint = Checkpoint(hidden, _names(plan), metrics, save_every)
             checkpoint.begin()
         else:
             metrics.keep(0)
         try:
-            done = _train(plan, metrics, progress, checkpoint, hidden)
+            done = _train(plan, metrics, progress, given, checkpoint, hidden)
         except KeyboardInterrupt:
             if checkpoint and checkpoint.t is not None:
                 raise Stopped(_how_to_go_on(plan, path, checkpoint.t)) from None
             raise
         done.folder = _kept(done, hidden, path)
     return done
+
+
+def _workplace(plan: Plan, workers: int, backend: str) -> dict[str, Any]:
+    """What the train function is to be given so that its own runs go to so many
+    processes; nothing for one, and ValueError where there are no such runs."""
+    backends.known(backend)
+    if check.integer("workers", workers, low=1) == 1:
+        return {}
+    if not plan.method.takes("parallel"):
+        raise ValueError(
+            f"workers is {workers}, but {plan.method.name} is a single run and needs "
+            "one process; a sweep uses more."
+        )
+
+    def parallel(jobs: Sequence[backends.Job]) -> Iterator[Any]:
+        alone = [bind(_alone, job) for job in jobs]
+        return backends.in_parallel(alone, workers, backend)
+
+    return {"parallel": parallel}
+
+
+def _alone(job: backends.Job) -> Any:
+    """What a worker does."""
+    with one_thread():
+        return job()
 
 
 def _kept(done: Run, hidden: Path, path: Path) -> Path | None:
@@ -89,13 +117,15 @@ def _train(
     plan: Plan,
     metrics: Metrics,
     show: bool,
+    given: dict[str, Any],
     checkpoint: Checkpoint | None = None,
     folder: Path | None = None,
 ) -> Run:
     rng = Streams(plan.seed, plan.device)
     continuous = plan.method.kind == "continuous"
     world: Any = plan.task.task if continuous else make_env(plan.method, plan.task)
-    keeps = {"checkpoint": checkpoint} if checkpoint else {}
+    if checkpoint:
+        given = given | {"checkpoint": checkpoint}
     before = metrics.rows[-1] if metrics.rows else {}
     first = before["step"] + 1 if before else None  # step that is logged next
     events = Events(folder if continuous else None, first)
@@ -108,7 +138,7 @@ def _train(
                 events.log(metrics.rows[-1])
                 move(metrics.rows[-1])
 
-            result = plan.method.train(world, plan.config, rng, log, **keeps)
+            result = plan.method.train(world, plan.config, rng, log, **given)
             seconds = time.perf_counter() - began
             bar.close(f"{plan.label}: done in {seconds:.1f} s")
     finally:
@@ -158,7 +188,10 @@ def _note(row: dict[str, Any], speed: float) -> str:
 
 
 def _limit(config: Any) -> tuple[int | None, str]:
-    """What ends a run, and in which unit; None: the config does not say."""
+    """What ends a run, and in which unit; None: the config does not say. A config whose
+    run consists of many has `steps_in_all`."""
+    if hasattr(config, "steps_in_all"):
+        return config.steps_in_all, "steps"
     for name in ("T", "steps", "episodes", "updates"):
         value = getattr(config, name, None)
         if isinstance(value, int):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Method:
     The module holds `Config`, a frozen dataclass, and a function that is called `train`
     or as the method, `train(env, cfg, rng, log=None) -> Result`. A continuous method
     takes a `Task` instead of an environment; one that can be resumed takes a
-    `checkpoint` as well.
+    `checkpoint` as well, and one that consists of many runs takes `parallel`.
     """
 
     name: str  # as typed by the user
@@ -60,6 +61,10 @@ class Method:
         """The method's train function."""
         module = importlib.import_module(self.module)
         return getattr(module, "train", None) or getattr(module, self.name)
+
+    def takes(self, name: str) -> bool:
+        """Whether the train function takes an argument of this name."""
+        return name in inspect.signature(self.train).parameters
 
     @property
     def result(self) -> type | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mbrl_edu.core import check
 from mbrl_edu.experiment import partial, store
 from mbrl_edu.experiment.checkpoint import EVERY
 from mbrl_edu.experiment.execute import execute
@@ -42,6 +43,8 @@ def run(
     preset: str | None = None,
     device: str = "auto",
     save_every: float = EVERY,
+    workers: int = 1,
+    backend: str = "loky",
     **options: Any,
 ) -> Run:
     """Run `method` on `task`, for example `run("dyna_q", "DynaMaze-v0", n=50)`.
@@ -59,6 +62,8 @@ def run(
     preset : name of a set of options for this method and task.
     device : "cpu", "cuda", or "auto": CUDA if it is there. Tabular methods use the CPU.
     save_every : least number of seconds between two checkpoints.
+    workers, backend : where a method that consists of many runs (AutoMBPO) has them
+        played, as for `sweep`; the result is the same for any number of processes.
     options : fields of the method's `Config`; they come before those of the preset.
 
     Raises
@@ -73,14 +78,19 @@ def run(
         message says how.
     """
     plan = prepare(method, task, seed, preset, device, **options)
-    return execute(plan, folder, progress, save_every)
+    return execute(plan, folder, progress, save_every, workers, backend)
 
 
 def resume(
-    path: str | Path, progress: bool = True, save_every: float = EVERY
+    path: str | Path,
+    progress: bool = True,
+    save_every: float = EVERY,
+    workers: int = 1,
+    backend: str = "loky",
 ) -> list[Run]:
     """Go on with the unfinished run that lies, or will lie, at `path`, or with every
-    one in the folder `path`; returns them as `run` does.
+    one in the folder `path`; returns them as `run` does. `workers` are used where a
+    method can.
 
     Raises
     ------
@@ -90,6 +100,7 @@ def resume(
     StoreError
         when another process is writing one of them.
     """
+    check.integer("workers", workers, low=1)
     path = Path(path)
     if (path / store.MANIFEST).is_file():
         return [load(path)]
@@ -97,10 +108,11 @@ def resume(
     found = found or (partial.unfinished(path) if path.is_dir() else [])
     if not found:
         raise ValueError(f"folder {path} holds no unfinished run.")
-    plans = [_plan_of(p) for p in found]
-    return [
-        execute(plan, p.parent, progress, save_every) for plan, p in zip(plans, found)
-    ]
+    done = []
+    for plan, folder in [(_plan_of(p), p.parent) for p in found]:
+        n = workers if plan.method.takes("parallel") else 1
+        done.append(execute(plan, folder, progress, save_every, n, backend))
+    return done
 
 
 def _plan_of(directory: Path) -> Plan:

@@ -1,9 +1,10 @@
 """The layers of a model up to its features, and how they learn to hide a difference.
 
 Two extractors begin as copies of those layers: ``source`` sees inputs of one kind,
-``target`` of another. Both learn to make the two kinds of features alike; the model
-then takes over ``target``. Its last layer, its normaliser and Adam's state for its fits
-stay as they are. Shen et al. (2020) and their code, after Shen et al. (2018).
+``target`` of another. Both learn to make the two kinds of features alike; the model's
+next fit then begins with ``target``. Its last layer, its normaliser and Adam's state
+for its fits stay as they are. Shen et al. (2020) and their code, after Shen et al.
+(2018).
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Pair(nn.Module):
             groups += [{"params": [layer.bias]}]
         lr = check.number("lr", lr, low=0, open_low=True)
         self.opt = torch.optim.Adam(groups, lr, betas=distance.betas, fused=True)
+        self.adapted = False  # whether ``target`` waits for the model's next fit
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """``source`` of inputs x, ``target`` of inputs y: (B, n, h) each."""
@@ -63,10 +65,14 @@ class Pair(nn.Module):
         """Both extractors become the model's."""
         _copy(model.layers[:-1], self.source)
         _copy(model.layers[:-1], self.target)
+        self.adapted = False
 
-    def end(self, model: Ensemble) -> None:
-        """The model's features become ``target``'s; ``source`` is of no more use."""
-        _copy(self.target, model.layers[:-1])
+    def hand_over(self, model: Ensemble) -> None:
+        """The model's features become ``target``'s if that has learnt since ``begin``
+        and was not handed over yet; ``source`` is of no more use."""
+        if self.adapted:
+            _copy(self.target, model.layers[:-1])
+        self.adapted = False
 
     def step(self, batches: Iterator[tuple[Tensor, ...]], g: torch.Generator) -> Tensor:
         """``distance.steps`` of the distance, a batch each, then one of both extractors
@@ -81,6 +87,7 @@ class Pair(nn.Module):
         self.opt.zero_grad()
         loss.backward(inputs=[*self.source.parameters(), *self.target.parameters()])
         self.opt.step()
+        self.adapted = True
         return loss.detach()
 
     @torch.no_grad()
@@ -108,10 +115,11 @@ class Pair(nn.Module):
     # Adam's state belongs to state_dict()
 
     def get_extra_state(self) -> dict:
-        return self.opt.state_dict()
+        return {"opt": self.opt.state_dict(), "adapted": self.adapted}
 
     def set_extra_state(self, state: dict) -> None:
-        self.opt.load_state_dict(state)
+        self.opt.load_state_dict(state["opt"])
+        self.adapted = state["adapted"]
 
 
 def shuffled(z: Tensor, B: int, n: int, g: torch.Generator) -> Iterator[Tensor]:

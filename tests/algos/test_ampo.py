@@ -132,20 +132,64 @@ def test_source_sees_real_inputs_and_target_imagined_ones():
     assert torch.equal(first_y, seen["target"][1][1])
 
 
-def test_only_target_is_copied_back_and_all_else_stays():
+def snapshot(model):
+    return {k: v.clone() for k, v in model.state_dict().items() if "_extra" not in k}
+
+
+def changed(model, before):
+    now = model.state_dict()
+    return {k for k, v in before.items() if not torch.equal(v, now[k])}
+
+
+def test_the_model_stays_and_its_next_fit_begins_with_target():
+    """Only the features change then: not the last layer, bounds, normaliser, Adam."""
     parts, D, *_ = prepared()
-    model, pair = parts.model, parts.modules["ampo"]
-    before = {k: v.clone() for k, v in model.state_dict().items() if "_extra" not in k}
-    opt = str(model.opt.state_dict())
+    model, pair, fits = parts.model, parts.modules["ampo"], []
+
+    def base(D):
+        fits.append(snapshot(model))
+        return {}
+
+    fit = replace(parts.fit, base=base)
+    before, opt = snapshot(model), str(model.opt.state_dict())
     parts.adapt(D)
-    changed = {
-        k for k, v in before.items() if not torch.equal(v, model.state_dict()[k])
-    }
-    assert changed == {"layers.0.weight", "layers.0.bias"}
-    assert str(model.opt.state_dict()) == opt
+    assert not changed(model, before) and str(model.opt.state_dict()) == opt
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
-    kept, other = model.layers[0].weight, pair.source[0].weight
-    assert torch.equal(kept, pair.target[0].weight) and not torch.equal(kept, other)
+    target, other = pair.target[0].weight.clone(), pair.source[0].weight
+    fit(D)
+    assert changed(model, before) == {"layers.0.weight", "layers.0.bias"}
+    assert torch.equal(fits[0]["layers.0.weight"], target)
+    assert not torch.equal(target, other) and str(model.opt.state_dict()) == opt
+    with torch.no_grad():
+        model.layers[0].weight.add_(1.0)  # what a fit does
+    fit(D)  # nothing was adapted since
+    assert torch.equal(fits[1]["layers.0.weight"], target + 1)
+
+
+def test_without_a_fit_the_model_never_changes():
+    """Fitted once, adapted six times; with one fit more its features are others."""
+    models = []
+    for fits in (1, 2):
+        count = iter(range(9))
+
+        def change(parts, fits=fits, count=count):
+            def schedule(now):
+                return replace(parts.schedule(now), fit=next(count) < fits)
+
+            def adapt(D, parts=parts):
+                models.append(snapshot(parts.model))
+                return parts.adapt(D)
+
+            return replace(parts, schedule=schedule, adapt=adapt)
+
+        last = run(change=change).parts.model
+        assert not changed(last, models[-1])
+    assert len(models) == 12
+    assert all(
+        torch.equal(m["layers.0.weight"], models[0]["layers.0.weight"])
+        for m in models[:7]
+    )
+    assert not torch.equal(models[7]["layers.0.weight"], models[0]["layers.0.weight"])
 
 
 def test_both_begin_as_the_model_each_time():
@@ -303,6 +347,14 @@ def test_a_run_that_is_resumed_ends_like_one_that_never_stopped(on, change, call
     assert same(whole, run(cfg, checkpoint=kept))
 
 
+def test_what_waits_for_the_next_fit_is_kept(on):
+    """Also where the run is cut between an adaptation and the fit after it."""
+    pair, other = on.parts.modules["ampo"], make(seed=1)[0].modules["ampo"]
+    assert pair.adapted and not other.adapted
+    other.load_state_dict(pair.state_dict())
+    assert other.adapted
+
+
 def test_it_stacks_with_maac():
     cfg = maac.Config(**asdict(TINY), H=2)
 
@@ -339,6 +391,16 @@ def test_it_stacks_with_maac():
 def test_bad_settings_are_refused(bad, says):
     with pytest.raises(ValueError, match=says):
         replace(SMALL, **bad)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("distance", ["w1", "mmd"])
+def test_on_a_gpu(distance):
+    cfg = replace(SMALL, distance=distance, stop_ratio=0.5)
+    result = ampo.train(LINE, cfg, Streams(1, "cuda"))
+    own = weights(result.parts)
+    assert own.is_cuda and own.isfinite().all()
 
 
 def test_it_learns_the_line():

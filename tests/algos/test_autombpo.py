@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from memory import Cut, Memory, cut_after
-from test_mbpo import LINE, TINY, same
+from memory import Cut, Memory, cut_after, weights
+from test_mbpo import LINE, TINY, best_return, same
 from test_mbpo import run as run_mbpo
 
 from mbrl_edu.algos import ampo, autombpo, bmpo, maac, mbpo
@@ -18,13 +18,15 @@ from mbrl_edu.algos.autombpo import Config, Controller, Fixed, follow
 from mbrl_edu.algos.hyper import Dials, Units
 from mbrl_edu.algos.hyper_env import ID, HyperEnv
 from mbrl_edu.algos.hyper_meter import Meter, density
-from mbrl_edu.algos.hyper_runs import one_by_one, play, scaled
+from mbrl_edu.algos.hyper_runs import one_by_one, play, reference_jobs, scaled
 from mbrl_edu.algos.hyper_training import Best, Training
 from mbrl_edu.algos.loop import Knobs, Progress, learn
+from mbrl_edu.algos.presets import preset
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.tasks import task
 from mbrl_edu.experiment.backends import in_parallel
 
+ALL = "autombpo/fit+real_ratio+G+k"  # the name of what a controller of all knobs keeps
 BASE = asdict(TINY) | {"T": 160}
 SMALL = Config(
     **BASE, stages=2, runs=2, references=2, explore=1, updates=4, G_max=4, k_max=3
@@ -77,7 +79,7 @@ def test_the_critic_loss_is_the_mean_since_the_last_decision():
 def dials(cfg=SMALL, **metrics):
     """A decision at step 85 of 60 + 100, in the middle of the first epoch."""
     base = mbpo.Schedule(cfg.k, cfg.G, cfg.real_ratio)
-    meter = SimpleNamespace(read=lambda begins: (30.0, 4.0))
+    meter = SimpleNamespace(read=lambda begins: (30.0, 4.0), base=None)
     now = Knobs(k=2, G=3, real_ratio=0.05, fit=True)
     known = {"model_loss": 0.5, "return": -20.0} | metrics
     return Dials(cfg, base, meter, UNITS), Progress(85, 0, now, known)
@@ -142,6 +144,26 @@ def test_what_is_not_decided_is_what_mbpo_does():
     d, p = dials(replace(SMALL, knobs=("G",), k=(0, 1, 2, 3), real_ratio=0.5))
     p.epoch = 4
     assert d.turn(p, (2,)) == Knobs(k=3, G=4, real_ratio=0.5, fit=True)
+
+
+def test_what_the_base_changes_moves_the_knobs_too():
+    """The base's k goes from 2 to 3, its G from 4 to 8, its real_ratio from 0.1 to 0.2:
+    knobs that are not turned go along, those that are move by the turn besides."""
+    d, p = dials(replace(SMALL, G_max=20, k_max=9))
+    was = Knobs(k=2, G=4, real_ratio=0.1, fit=True)
+    base = Knobs(k=3, G=8, real_ratio=0.2, fit=True)
+    for now in (was, replace(was, k=5, G=3, real_ratio=0.15)):
+        d.meter.base, p.knobs, p.t = was, now, 110
+        d = replace(d, base=lambda p: base)
+        kept = d.turn(p, (0, 1, 1, 1))
+        assert kept == base if now == was else (kept.k, kept.G) == (6, 7)
+        assert kept.real_ratio == pytest.approx(now.real_ratio * 2, rel=1e-12)
+        d.meter.base = was
+        more = d.turn(p, (0, 2, 2, 2))
+        assert (more.k, more.G) == (kept.k + 1, kept.G + 1)
+        assert more.real_ratio == pytest.approx(1.2 * kept.real_ratio, rel=1e-12)
+        again = replace(p, knobs=more)
+        assert d.turn(again, (0, 1, 1, 1)) == more  # the base stands still now
 
 
 def test_between_two_decisions_nothing_is_turned_and_nothing_fitted():
@@ -225,7 +247,33 @@ def under(controller, cfg=SMALL, seed=0, **known):
 def test_switched_off_it_is_mbpo(base):
     assert same(base, under(None))
     kept = under(Fixed())
-    assert same(base, kept) and "autombpo" in kept.parts.modules
+    assert same(base, kept) and ALL in kept.parts.modules
+
+
+GROWING = {"k": (0, 2, 1, 3)}  # MBPO's own k goes 1, 2 in the two epochs
+
+
+def test_where_k_grows_by_itself_keep_is_still_mbpo():
+    growing = run_mbpo(mbpo.Config(**BASE | GROWING))
+    rows = []
+    cfg = replace(SMALL, **GROWING)
+    kept = under(Fixed(), cfg, log=lambda t, m: rows.append(m))
+    assert same(growing, kept) and [m.get("k") for m in rows] == [None, 1, 2]
+
+
+@pytest.mark.parametrize("change", [{}, GROWING, {"decide_every": 50}])
+def test_the_reference_is_mbpo_itself(change):
+    """Also where its k grows, and where it fits between two decisions."""
+    cfg, rng = replace(SMALL, **change, references=1), Streams(0)
+    ((_, found),) = one_by_one(reference_jobs(LINE, cfg, rng))
+    seed = rng.key("reference/0") % 2**31
+    plain = mbpo.train(LINE, mbpo.Config(**BASE | {"k": cfg.k}), Streams(seed))
+    np.testing.assert_array_equal(found["evaluations"], plain.evaluations[1:].mean(1))
+    assert found["steps"] == cfg.T and found["raw"].shape == (cfg.decisions, 4)
+    assert found["raw"][-1, 3] == found["evaluations"][-1]
+    wanted = [[1, 0.05, 2, 1], [1, 0.05, 2, 2 if change == GROWING else 1]]
+    each = cfg.decisions // 2
+    np.testing.assert_allclose(found["knobs"], np.repeat(wanted, each, 0), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +304,7 @@ def test_a_run_under_a_controller_can_be_resumed(base):
         learn(cut_after(parts, 60), SMALL, rng, checkpoint=kept)
     resumed = under(controller(seed=1), checkpoint=kept)  # its weights are kept too
     assert same(whole, resumed)
-    meters = [r.parts.modules["autombpo"].state_dict() for r in (whole, resumed)]
+    meters = [r.parts.modules[ALL].state_dict() for r in (whole, resumed)]
     for a, b in zip(meters[0].pop("steps"), meters[1].pop("steps")):
         assert torch.equal(a, b)
     assert meters[0] == meters[1]
@@ -278,12 +326,38 @@ def stacked(first, checkpoint=None, cut=None):
 def test_it_stacks_with_the_other_variants():
     knobs, kept = ("fit", "real_ratio", "k"), Memory()
     whole = stacked(controller(knobs=knobs))
-    assert len(whole.parts.modules["autombpo"].steps) == 50
+    assert len(whole.parts.modules["autombpo/fit+real_ratio+k"].steps) == 50
     assert not same(whole, stacked(Fixed(knobs)))
     with pytest.raises(Cut):
         stacked(controller(knobs=knobs), kept, 40)
     assert kept.t[-1] > 60  # in the middle of what is learnt
     assert same(whole, stacked(controller(knobs=knobs), kept))
+
+
+def two(seed, checkpoint=None, cut=None, knobs=(("k", "fit"), ("G",))):
+    """A controller on another one; their weights depend on the seed."""
+    rng = Streams(0)
+    parts = mbpo.mbpo(LINE, SMALL, rng)
+    for own in knobs:
+        cfg = replace(SMALL, knobs=own)
+        first = controller(seed, knobs=own)
+        parts = autombpo.autombpo(parts, cfg, rng, first, UNITS)
+    parts = cut_after(parts, cut) if cut else parts
+    return learn(parts, SMALL, rng, checkpoint=checkpoint)
+
+
+def test_two_controllers_are_kept_apart():
+    whole, kept = two(seed=0), Memory()
+    own = [name for name in whole.parts.modules if name.startswith("autombpo")]
+    assert own == [
+        *("autombpo/k+fit", "autombpo/k+fit/controller"),
+        *("autombpo/G", "autombpo/G/controller"),
+    ]
+    with pytest.raises(Cut):
+        two(seed=0, checkpoint=kept, cut=60)
+    assert same(whole, two(seed=1, checkpoint=kept))
+    with pytest.raises(ValueError, match="another controller turns G"):
+        two(seed=0, knobs=(("k", "G"), ("fit",), ("G",)))
 
 
 def test_a_controller_is_saved_loaded_and_applied_to_another_task(tmp_path):
@@ -383,11 +457,12 @@ def test_the_order_and_the_place_of_the_runs_change_nothing():
     for name, how in (("plain", one_by_one), ("back", backwards)):
         rows[name] = []
         again = train_stub(
-            parallel=how, log=lambda t, m, n=name: rows[n].append(m), **QUICK
+            parallel=how, log=lambda t, m, n=name: rows[n].append((t, m)), **QUICK
         )
         assert equal(whole, again)
     assert rows["plain"] == rows["back"] and len(rows["plain"]) == 1 + 3 * 3
-    assert [m["stage"] for m in rows["plain"]] == [0] + 3 * [1] + 3 * [2] + 3 * [3]
+    assert [m["stage"] for _, m in rows["plain"]] == [0] + 3 * [1] + 3 * [2] + 3 * [3]
+    assert [t for t, _ in rows["plain"]] == [8 * n for n in range(1, 11)]
     assert equal(whole, train_stub(parallel=processes, **QUICK))
     assert not equal(whole, train_stub(seed=1, **QUICK))
 
@@ -488,6 +563,25 @@ def test_the_front_door_trains_and_reports_every_run(tmp_path):
     )
 
 
+def test_it_learns_the_line():
+    """A controller of fits and real_ratio learns from five short runs. Then it
+    drives one with the settings that MBPO learns with: within 10 % of the exact
+    optimum after 600 real steps, 200 of them random."""
+    short = {"T": 300, "stages": 2, "runs": 2, "references": 1, "updates": 40}
+    short |= {"knobs": ("fit", "real_ratio"), "episodes": 1, "G": 2, "epochs": 10}
+    cfg = Config(**preset("autombpo", "Line-v0", "cheap") | short)
+    rng = Streams(2)
+    found = autombpo.train(LINE, cfg, rng)
+    cfg = replace(
+        cfg, T=600, T_random=200, epoch=200, M=400, G=5, batch=128, fit_batch=64,
+        hidden=(64, 64), model_hidden=(64, 64), epochs=None, episodes=5,
+    )  # fmt: skip
+    driven = follow(LINE, cfg, rng, found.controller)
+    best = best_return(rng, cfg.episodes).mean()
+    assert driven.evaluations[0].mean() < 2 * best
+    assert 1.1 * best < driven.evaluations[-1].mean() <= best + 0.05
+
+
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
@@ -499,7 +593,9 @@ def test_the_front_door_trains_and_reports_every_run(tmp_path):
         ({"c": 1.0}, "c is 1.0"),
         ({"price": -0.1}, "price"),
         ({"G": 5}, "G is 5"),
-        ({"k": (0, 1, 4, 4)}, "k of epoch 0 is 4"),
+        ({"k": (0, 1, 4, 4)}, "k is .*must be in 1 to k_max = 3"),
+        ({"k": (0, 9, 1, 4)}, "k is .*must be in 1 to k_max = 3"),
+        ({"k": (0, 9, 0, 1)}, "k is .*must be in 1 to k_max = 3"),
         ({"real_ratio": 0.0}, "real_ratio is 0.0"),
         ({"ranges": (1.0, 0.0, 1.0, 1.0)}, "ranges is 0.0"),
         ({"reward_scale": 0.0}, "reward_scale"),
@@ -524,3 +620,16 @@ def test_what_does_not_fit_together_is_refused():
         Units(high=(0.0, 1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="the task|task is"):
         HyperEnv("Nowhere-v0", SMALL, UNITS)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu():
+    """The controller learns on the CPU, its runs of MBPO are on the GPU; then it drives
+    one there."""
+    cfg = replace(TINIEST, T=110, stages=1, runs=1, references=1)
+    found = autombpo.train(LINE, cfg, Streams(1, "cuda"))
+    assert np.isfinite(found.returns).all() and np.isfinite(found.weights).all()
+    result = follow(LINE, cfg, Streams(1, "cuda"), found.controller)
+    assert result.parts.agent.log_alpha.is_cuda
+    assert weights(result.parts).isfinite().all()

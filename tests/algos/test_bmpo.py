@@ -87,6 +87,26 @@ def test_a_backward_part_that_imagines_nothing_moves_nothing(off):
     assert same(off, run(replace(OFF, beta=(5, 6, 0, 1))))
 
 
+@pytest.mark.parametrize("fits", [[True] * 3, [True, False, False]])
+def test_the_backward_policy_takes_a_step_for_every_real_step(fits):
+    """Before each of the three rollouts, whether or not the models are fitted."""
+    cfg, rng, calls, fitted = replace(OFF, **BACK), Streams(0), [], []
+    parts = bmpo.bmpo(mbpo.mbpo(LINE, cfg, rng), cfg, rng)
+    pi_b, left = parts.modules["bmpo/pi_b"], iter(fits)
+    update = pi_b.update
+    pi_b.update = lambda *batch: calls.append(batch) or update(*batch)
+
+    def noted(D):
+        fitted.append(len(D.env))
+        return parts.fit(D)
+
+    def schedule(now):
+        return replace(parts.schedule(now), fit=next(left))
+
+    learn(replace(parts, schedule=schedule, fit=noted), cfg, rng)
+    assert len(calls) == 3 * cfg.fit_every and len(fitted) == sum(fits)
+
+
 def test_the_kind_of_backward_policy_and_its_data_matter():
     cfg = replace(OFF, **BACK)
     kinds = [
@@ -251,6 +271,30 @@ def test_nobody_looks_beyond_the_end_of_an_episode():
     cfg, rng = replace(OFF, H_mpc=LINE.horizon + 1), Streams(0)
     with pytest.raises(ValueError, match="an episode of Line-v0 has .* steps at most"):
         bmpo.bmpo(mbpo.mbpo(LINE, cfg, rng), cfg, rng)
+
+
+class Bare(torch.nn.Module):
+    """An agent without target critics."""
+
+    q = None
+
+
+@pytest.mark.parametrize(("change", "name"), [(START, "beta"), (PLAN, "H_mpc")])
+def test_values_need_critics(change, name):
+    cfg, rng = replace(OFF, **change), Streams(0)
+    parts = replace(mbpo.mbpo(LINE, cfg, rng), agent=Bare())
+    with pytest.raises(ValueError, match=f"{name} is .* needs critics .* a Bare, has"):
+        bmpo.bmpo(parts, cfg, rng)
+    bmpo.bmpo(parts, replace(OFF, **BACK), rng)  # this needs none
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("kind", ["mle", "gan"])
+def test_on_a_gpu(kind):
+    result = bmpo.train(LINE, replace(ALL, loss_b=kind), Streams(1, "cuda"))
+    own = weights(result.parts)
+    assert own.is_cuda and own.isfinite().all()
 
 
 def test_it_learns_the_line():

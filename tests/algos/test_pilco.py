@@ -341,6 +341,18 @@ def test_held_actions_and_longer_steps():
         decisions(D, [6], 2)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("propagation", ["moments", "particles"])
+def test_on_a_gpu(propagation):
+    run = pilco(
+        task("CartPoleSwingUp-v0"), tiny(propagation=propagation), Streams(2, "cuda")
+    )
+    theta = [p for p in run.agent.policy.parameters()]
+    assert all(p.is_cuda and p.isfinite().all() for p in theta)
+    assert np.isfinite(run.returns).all()
+
+
 # Bad input
 
 
@@ -362,7 +374,9 @@ def test_held_actions_and_longer_steps():
         ({"restarts": -1}, "restarts is -1"),
         ({"gp_rows": 1}, "gp_rows is 1"),
         ({"resets": 1}, "resets is 1"),
-        ({"hold": 11}, "hold is 11, but a trial of 20 steps"),
+        ({"hold": 11, "H": 2}, "hold is 11, but a trial of 20 steps"),
+        ({"H": 31}, "H \\* hold is 31, but must be .* 30"),  # the task's, not length
+        ({"H": 16, "hold": 2}, "H \\* hold is 32, but must be .* 30"),
     ],
 )
 def test_bad_settings_are_refused(values, sentence):

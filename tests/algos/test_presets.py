@@ -16,6 +16,13 @@ def test_every_preset_makes_a_config(key):
         assert getattr(made, field) == value
 
 
+@pytest.mark.parametrize("method", ["bmpo", "ampo", "autombpo"])
+def test_those_of_the_papers_evaluate_ten_episodes(method):
+    """As the official codes do, other than that of MBPO."""
+    own = [PRESETS[k] for k in PRESETS if k[0] == method and k[2].startswith("paper")]
+    assert own and all(values["episodes"] == 10 for values in own)
+
+
 def test_unknown_presets_are_refused():
     with pytest.raises(ValueError, match="name is 'papr'.*paper"):
         preset("pets", "CartPoleSwingUp-v0", "papr")

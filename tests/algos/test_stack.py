@@ -8,7 +8,7 @@ from memory import Cut, Memory, cut_after
 from test_mbpo import LINE, TINY, same
 from test_mbpo import run as run_mbpo
 
-from mbrl_edu.algos import ampo, bmpo, maac, mbpo
+from mbrl_edu.algos import ampo, autombpo, bmpo, maac, mbpo
 from mbrl_edu.algos.loop import learn
 from mbrl_edu.core.rng import Streams
 
@@ -18,21 +18,29 @@ def own(module, **on):
     return module.Config(**(vars(TINY) | on))
 
 
+HYPER = own(autombpo, G_max=4, k_max=3)
 OFF = {
     "maac": own(maac, H=0),
     "ampo": own(ampo, G_adapt=0),
     "bmpo": own(bmpo, k_back=(0, 1, 0, 0), beta=(0, 1, 0, 0), H_mpc=0),
+    "autombpo": autombpo.Fixed(),
 }
 ON = {
     "maac": own(maac, H=1),
     "ampo": own(ampo, G_adapt=2, adapt_batch=16),
     "bmpo": own(bmpo, k_back=(0, 1, 1, 1), beta=(0, 1, 0.1, 0.1), H_mpc=1, N_mpc=10),
+    "autombpo": autombpo.Controller(
+        HYPER.knobs, HYPER.ppo_config, Streams(0), greedy=False
+    ),
 }
 
 
 def stack(configs, rng):
     parts = mbpo.mbpo(LINE, TINY, rng)
     for name, cfg in configs.items():
+        if name == "autombpo":
+            parts = autombpo.autombpo(parts, HYPER, rng, cfg)
+            continue
         variant = getattr({"maac": maac, "ampo": ampo, "bmpo": bmpo}[name], name)
         parts = variant(parts, cfg, rng)
     return parts
@@ -76,8 +84,17 @@ def flat(result):
     def tensors(x):
         if isinstance(x, torch.Tensor):
             yield x
-        elif isinstance(x, dict):
-            for value in x.values():
+        elif isinstance(x, dict | list):
+            for value in x.values() if isinstance(x, dict) else x:
                 yield from tensors(value)
 
     return [t for m in result.parts.modules.values() for t in tensors(m.state_dict())]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu_all_run_together():
+    rng = Streams(0, "cuda")
+    result = learn(stack(ON, rng), TINY, rng)
+    own = [x for x in flat(result) if x.is_floating_point()]
+    assert result.parts.agent.log_alpha.is_cuda and all(x.isfinite().all() for x in own)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import mbrl_edu
-from mbrl_edu.experiment import provenance, registry, store
+from mbrl_edu.__main__ import main
+from mbrl_edu.experiment import backends, provenance, registry, store
+from mbrl_edu.experiment import execute as executing
 from mbrl_edu.experiment.run import execute, load, load_all, prepare, run
 
 
@@ -292,3 +294,49 @@ def test_every_result_of_the_book_is_a_dataclass_that_can_be_stored(tmp_path):
         assert type(found.result) is type(done.result), name
         assert (found.result.Q == done.result.Q).all()
         assert found.manifest["left_out"] in ([], ["model"])
+
+
+# A method that consists of many runs
+
+MANY = {
+    "T": 110, "T_random": 60, "epoch": 50, "fit_every": 25, "M": 5, "G": 1, "batch": 32,
+    "fit_batch": 32, "hidden": (8,), "model_hidden": (8,), "B": 2, "elites": 1,
+    "epochs": 1, "episodes": 1, "stages": 2, "runs": 3, "references": 2, "explore": 1,
+    "updates": 2,
+}  # fmt: skip
+
+
+def test_its_runs_are_played_by_any_number_of_processes(tmp_path, monkeypatch):
+    """Rows, result and weights are the same; two processes are really used."""
+    asked, spread = [], backends.in_parallel
+
+    def noted(jobs, workers, backend):
+        asked.append((len(jobs), workers, backend))
+        return spread(jobs, workers, backend)
+
+    monkeypatch.setattr(backends, "in_parallel", noted)
+    one = run("autombpo", "Line-v0", folder=tmp_path / "a", device="cpu", **MANY)
+    assert asked == []
+    words = [f"--{k}={provenance.as_word(v)}" for k, v in MANY.items()]
+    words += ["--device", "cpu", "--folder", str(tmp_path / "b"), "--workers", "2"]
+    assert main(["run", "autombpo", "Line-v0", *words]) == 0
+    (two,) = load_all(tmp_path / "b")
+    assert asked == [(2, 2, "loky"), (3, 2, "loky"), (3, 2, "loky")]
+    assert one.rows == two.rows and [r["step"] for r in two.rows][-1] == 8 * 110
+    for name in ("returns", "rewards", "schedules", "reference", "weights"):
+        assert (getattr(one.result, name) == getattr(two.result, name)).all()
+    assert one.folder.name == two.folder.name  # it is the same run
+
+
+def test_its_bar_counts_the_steps_of_all_its_runs():
+    plan = prepare("autombpo", "Line-v0", device="cpu", **MANY)
+    assert executing._limit(plan.config) == ((2 + 2 * 3) * 110, "steps")
+
+
+def test_who_has_no_runs_of_its_own_needs_no_workers():
+    with pytest.raises(ValueError, match="workers is 2, but dyna_q is a single run"):
+        run("dyna_q", "DynaMaze-v0", workers=2, episodes=1)
+    with pytest.raises(ValueError, match="workers is 0"):
+        run("autombpo", "Line-v0", workers=0)
+    with pytest.raises(ValueError, match="backend is 'lokey'"):
+        run("autombpo", "Line-v0", backend="lokey")
