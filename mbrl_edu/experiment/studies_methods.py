@@ -2,7 +2,7 @@
 
 What is asked here is only whether a method learns, and what it has reached after how
 many real steps; which one is better, and why, is for the studies of the chapters. The
-settings were chosen on the seeds 0 to 2, those here are fresh.
+settings were chosen on the seeds 0 and 1, those here are fresh.
 """
 
 from __future__ import annotations
