@@ -73,8 +73,10 @@ def measured(seed: int, quick: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-NAMES = ("return", "eta", "eta_hat", "eta_branch", "e_m", "e_m_prime", "e_m_mean")
-NAMES += ("e_pi", "e_pi_mean", "half_span", "slide", "tight", "best_k", "slope")
+NAMES = (
+    *("return", "eta", "eta_hat", "eta_branch", "e_m", "e_m_prime", "e_m_mean"),
+    *("e_pi", "e_pi_mean", "half_span", "slide", "tight", "best_k", "slope"),
+)
 
 
 @dataclass

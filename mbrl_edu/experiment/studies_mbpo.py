@@ -65,7 +65,9 @@ def runs(jobs: list[Job], folder: Any, workers: int | None, quick: bool) -> Any:
         if method == "ppo":  # its "return" is that of the steps it learns from
             table = table.dropna(subset="greedy")
             table = table.assign(**{"return": table["greedy"], "updates": -1})
-        seconds = {r.seed: round(r.manifest["wall_seconds"], 1) for r in done.runs[label]}
+        seconds = {
+            r.seed: round(r.manifest["wall_seconds"], 1) for r in done.runs[label]
+        }
         parts.append(table.assign(run_seconds=table["seed"].map(seconds)))
     names = ["label", "seed", "step", "return", "updates", "run_seconds"]
     return pd.concat(parts, ignore_index=True)[names].round(3)

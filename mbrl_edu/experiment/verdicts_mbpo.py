@@ -43,8 +43,8 @@ def learned(table: Any, label: str, level: float) -> tuple[np.ndarray, np.ndarra
     """Real steps (seeds,) at the first evaluation of ``level`` or more, or at the last
     one where there is none, and which seeds reached it (seeds,)."""
     steps, returns = curves_of(table, label)
-    good = returns >= level
-    reached = good.any(1)
+    good = np.asarray(returns >= level)
+    reached = np.asarray(good.any(1))
     return np.where(reached, steps[good.argmax(1)], steps[-1]), reached
 
 
@@ -152,8 +152,8 @@ def within_a_tenth(study: Study) -> Verdict:
         _by(good.mean() >= 0.8, good.mean() >= 0.5),
         effect=(
             f"From {low:.0f}, untrained, to {high:.0f}, SAC after 20,000 real steps: "
-            f"after {steps[-1]:,} MBPO has gone {closed.mean():.0%} of the way, 90 % or "
-            f"more in {good.sum()} of {len(good)} runs (SAC after as many steps: "
+            f"after {steps[-1]:,} MBPO has gone {closed.mean():.0%} of the way, 90 % "
+            f"or more in {good.sum()} of {len(good)} runs (SAC after as many steps: "
             f"{sac_good.sum()} of {len(sac_good)})."
         ),
         seeds=len(good),

@@ -24,8 +24,8 @@ def by(fully: bool, partly: bool) -> str:
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's correlation of two series (n,)."""
-    ranks = [np.argsort(np.argsort(z)) for z in (x, y)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.array([np.argsort(np.argsort(z)) for z in (x, y)])
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 @verdict("L14", study="mbpo-bound", part="measured while MBPO learns")

@@ -186,7 +186,11 @@ def test_best_k_while_learning(best_k, verdict):
 
 
 def test_every_part_names_a_study_that_exists():
-    mine = {key: name for key, (name, _) in all_verdicts().items() if name.startswith("mbpo-")}
+    mine = {
+        key: name
+        for key, (name, _) in all_verdicts().items()
+        if name.startswith("mbpo-")
+    }
     assert {claim for claim, _ in mine} == {"L1", "L2", "L10", "L12", "L13", "L14"}
     assert set(mine.values()) <= set(STUDIES) and set(STUDIES_HERE) <= set(STUDIES)
     stored = [p for (c, p), name in mine.items() if c == "L13"]
