@@ -65,12 +65,17 @@ _PENDULUM: dict[str, Any] = _SMALL | {
     "T": 2_500, "T_random": 300, "epoch": 200, "fit_every": 100, "k": (2, 8, 1, 3),
     "target_entropy": -1.0,
 }  # fmt: skip
+# untried: its runs are still to come
+_SWING: dict[str, Any] = _SMALL | {
+    "T": 4_000, "T_random": 400, "epoch": 200, "fit_every": 200, "k": (1, 10, 1, 10),
+}  # fmt: skip
 SHARED = "T", "T_random", "epoch", "batch", "hidden", "lr", "tau", "target_entropy"
 
 PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     **{("mbpo", task, "paper"): _PAPER | change for task, change in _TASKS.items()},
     ("mbpo", "InvertedPendulum-v5", "cheap"): POLE,
     ("mbpo", "Pendulum-v1", "cheap"): _PENDULUM,
+    ("mbpo", "CartPoleSwingUp-v0", "cheap"): _SWING,
     # the same policy and steps without a model, one update per real step
     ("sac", "InvertedPendulum-v5", "cheap"): {
         "episodes": 3, **{name: POLE[name] for name in SHARED},

@@ -77,6 +77,10 @@ PART_STYLE: dict[str, Style] = {
     "DS": Style(ORANGE, DASHDOT, "s"),
     "MM": Style(PINK, LONG, "o"),
     "E": Style(RED, DOT, "v"),
+    # MBPO's baselines (chapter 7)
+    "SAC, same G": Style(ORANGE, DASH, "v"),
+    "SAC, long": Style(GREEN, DOT, "v"),
+    "MBPO, long": Style(SKY, LONG, "s"),
 }
 PLANNERS = {"random_shooting": "RS", "cem": "CEM", "icem": "iCEM", "mppi": "MPPI"}
 SPARE = [Style(c, DOT, "h") for c in (BLUE, RED, GREEN, PINK, ORANGE, SKY, YELLOW)]

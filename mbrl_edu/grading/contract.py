@@ -14,7 +14,7 @@ import numpy as np
 from mbrl_edu.core import check as checks
 
 # one file of contracts each
-CHAPTERS = ("introduction", "dyna", "models", "shooting", "pets", "bounds")
+CHAPTERS = ("introduction", "dyna", "models", "shooting", "pets", "bounds", "mbpo")
 
 
 class Wrong(Exception):

@@ -1,0 +1,205 @@
+"""Verdicts on the claims of chapter 7, computed from its stored runs.
+
+What counts, fixed before any of these runs was looked at:
+
+learned     the first evaluation whose mean greedy return reaches 900 on the inverted
+            pendulum (of 1000), 140 on the swing-up (as for PETS, chapter 5). A run that
+            never does counts with its whole budget, which flatters it.
+far fewer   the median number of real steps is at most a fifth.
+overall     a run's mean return over the evaluations after learning began; it rewards
+            speed and height. Better: the 95 % bootstrap band of the mean difference,
+            paired by seed, lies above zero; worse: below.
+the end     a run's mean return over the last quarter of its evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mbrl_edu.experiment import stats
+from mbrl_edu.experiment.claims import Verdict, verdict
+from mbrl_edu.experiment.studies import Study, load_study
+from mbrl_edu.experiment.studies_mbpo import LONG, SAME
+from mbrl_edu.experiment.verdicts_pets import curves_of, near_model_free
+
+LEARNED = {"mbpo-inverted-pendulum": 900.0, "mbpo-swingup": 140.0}
+FEWER = 5.0  # times
+BAND = "95% percentile bootstrap over seeds"
+INVERTED = "InvertedPendulum-v5, greedy episodes of at most 1000 steps"
+PENDULUM = "Pendulum-v1, greedy episodes of 200 steps"
+SWING = "CartPoleSwingUp-v0, greedy episodes of 200 steps"
+
+
+def _by(fully: bool, partly: bool) -> str:
+    """The verdict's word."""
+    some = "holds with conditions" if partly else "does not hold here"
+    return "holds" if fully else some
+
+
+def learned(table: Any, label: str, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Real steps (seeds,) at the first evaluation of ``level`` or more, or at the last
+    one where there is none, and which seeds reached it (seeds,)."""
+    steps, returns = curves_of(table, label)
+    good = np.asarray(returns >= level)
+    reached = np.asarray(good.any(1))
+    return np.where(reached, steps[good.argmax(1)], steps[-1]), reached
+
+
+def overall(table: Any, label: str) -> np.ndarray:
+    """Mean return over the evaluations after learning began (seeds,)."""
+    return curves_of(table, label)[1][:, 1:].mean(1)
+
+
+def end(table: Any, label: str) -> np.ndarray:
+    """Mean return over the last quarter of the evaluations (seeds,)."""
+    returns = curves_of(table, label)[1]
+    return returns[:, -max(1, returns.shape[1] // 4) :].mean(1)
+
+
+def _band(x: stats.Band) -> str:
+    return f"{x.center:+.0f} [{x.low:+.0f}, {x.high:+.0f}]"
+
+
+def leads(table: Any, mine: str, others: Sequence[str]) -> dict[str, stats.Band]:
+    """``overall`` of ``mine`` minus that of each other label, paired by seed."""
+    own = overall(table, mine)
+    return {
+        other: stats.paired_difference(own, overall(table, other), stats.mean)
+        for other in others
+    }
+
+
+def _fewer_steps(study: Study, others: Sequence[str], task: str) -> Verdict:
+    level = LEARNED[study.name]
+    mine, mine_reached = learned(study.table, "MBPO", level)
+    factors, texts = [], []
+    for other in others:
+        steps, reached = learned(study.table, other, level)
+        factors.append(np.median(steps) / np.median(mine))
+        texts.append(
+            f"{other} {np.median(steps):,.0f} ({reached.sum()} of {len(reached)} runs; "
+            f"{factors[-1]:.1f} times)"
+        )
+    most = mine_reached.mean() >= 0.8
+    return Verdict(
+        _by(most and min(factors) >= FEWER, most and min(factors) >= 2),
+        effect=(
+            f"Median real steps until the greedy policy returns {level:.0f}: MBPO "
+            f"{np.median(mine):,.0f} ({mine_reached.sum()} of {len(mine)} runs), "
+            f"{', '.join(texts)}."
+        ),
+        seeds=len(mine),
+        band="none: medians over seeds",
+        task=task,
+        command=study.command,
+    )
+
+
+@verdict("L1", study="mbpo-inverted-pendulum", part="MBPO on the inverted pendulum")
+def fewer_steps_on_a_pole(study: Study) -> Verdict:
+    """Holds: four in five runs of MBPO learn, with at most a fifth of the real steps of
+    SAC and of PPO. With conditions: with at most half of them."""
+    return _fewer_steps(study, ("SAC", "PPO"), INVERTED)
+
+
+@verdict("L1", study="mbpo-swingup", part="MBPO on the swing-up")
+def fewer_steps_on_the_swingup(study: Study) -> Verdict:
+    """As above, against SAC alone."""
+    return _fewer_steps(study, ("SAC",), SWING)
+
+
+@verdict("L2", study="mbpo-pendulum", part="SAC against MBPO on a pendulum")
+def the_long_run(study: Study) -> Verdict:
+    """Holds: after 20,000 real steps SAC ends higher than MBPO after 10,000 (the band
+    of the mean difference of their ends, paired by seed, lies above zero). With
+    conditions: the band holds zero, they end alike. Otherwise MBPO ends higher."""
+    theirs, mine = (end(study.table, k) for k in ("SAC, long", "MBPO, long"))
+    ahead = stats.paired_difference(theirs, mine, stats.mean)
+    return Verdict(
+        _by(bool(ahead.low > 0), bool(ahead.high >= 0)),
+        effect=(
+            f"SAC ends at {theirs.mean():.0f} after 20,000 steps, MBPO at "
+            f"{mine.mean():.0f} after 10,000; difference {_band(ahead)}."
+        ),
+        seeds=len(mine),
+        band=BAND,
+        task=PENDULUM,
+        command=study.command,
+    )
+
+
+@verdict("L10", study="mbpo-swingup", part="PETS against SAC on the swing-up")
+def pets_near_model_free(study: Study) -> Verdict:
+    """The rule of ``near_model_free``, fixed with chapter 5, on its stored runs."""
+    return near_model_free(load_study("pets-preset"), study, "SAC")
+
+
+@verdict("L13", study="mbpo-pendulum", part="as good as long-trained SAC")
+def within_a_tenth(study: Study) -> Verdict:
+    """A run of MBPO is good if the mean of its last two evaluations, at most 2,500 real
+    steps, closes 90 % of the way from the untrained policy's return (the mean of the
+    first evaluations) to the end of SAC after 20,000 steps (mean over seeds). Holds: at
+    least eight in ten runs are good. With conditions: at least half."""
+    steps, returns = curves_of(study.table, "MBPO")
+    low, high = returns[:, 0].mean(), end(study.table, "SAC, long").mean()
+    closed = (returns[:, -2:].mean(1) - low) / (high - low)
+    theirs = curves_of(study.table, "SAC")[1][:, -2:].mean(1)
+    good, sac_good = closed >= 0.9, (theirs - low) / (high - low) >= 0.9
+    return Verdict(
+        _by(good.mean() >= 0.8, good.mean() >= 0.5),
+        effect=(
+            f"From {low:.0f}, untrained, to {high:.0f}, SAC after 20,000 real steps: "
+            f"after {steps[-1]:,} MBPO has gone {closed.mean():.0%} of the way, 90 % "
+            f"or more in {good.sum()} of {len(good)} runs (SAC after as many steps: "
+            f"{sac_good.sum()} of {len(sac_good)})."
+        ),
+        seeds=len(good),
+        band="none: every run counts",
+        task=PENDULUM,
+        command=study.command,
+    )
+
+
+@verdict("L13", study="mbpo-inverted-pendulum", part="against SAC with as many updates")
+def the_model_not_the_updates(study: Study) -> Verdict:
+    """Holds: MBPO is better overall than SAC with the same updates on real data alone,
+    over the same real steps. With conditions: the band holds zero."""
+    ahead = leads(study.table, "MBPO", [SAME])[SAME]
+    mine, theirs = (overall(study.table, k).mean() for k in ("MBPO", SAME))
+    return Verdict(
+        _by(bool(ahead.low > 0), bool(ahead.high >= 0)),
+        effect=(
+            f"Mean return over the evaluations: MBPO {mine:.0f}, SAC with as many "
+            f"updates {theirs:.0f}; difference {_band(ahead)}."
+        ),
+        seeds=ahead.runs,
+        band=BAND,
+        task=INVERTED,
+        command=study.command,
+    )
+
+
+@verdict("L13", study="mbpo-lengths", part="short branches from real states")
+def short_and_branched(study: Study) -> Verdict:
+    """The better of k = 1 and of k that grows, by its mean, is "short". Holds: it is
+    better overall than long k and than long k from the start. With conditions: better
+    than one of them and worse than none."""
+    long, start = f"k = {LONG}", f"k = {LONG}, from the start"
+    means = {k: overall(study.table, k).mean() for k in ("k = 1", "k grows")}
+    short = max(means, key=lambda k: means[k])
+    bands = leads(study.table, short, [long, start])
+    better = [b.low > 0 for b in bands.values()]
+    worse = any(b.high < 0 for b in bands.values())
+    each = ", ".join(f"{k} {overall(study.table, k).mean():.0f}" for k in means)
+    rest = ", ".join(f"{other} {_band(b)}" for other, b in bands.items())
+    return Verdict(
+        _by(all(better), any(better) and not worse),
+        effect=f"Mean return over the evaluations: {each}; {short} less {rest}.",
+        seeds=bands[long].runs,
+        band=f"{BAND}; the better of two short ones is chosen on the same runs",
+        task=SWING,
+        command=study.command,
+    )
