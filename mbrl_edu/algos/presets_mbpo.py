@@ -51,7 +51,7 @@ _TASKS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# Ours, for two CPU cores, chosen by trying on seeds 0 and 1: networks of 64 units, which
+# Ours, for two CPU cores, chosen by trying seeds 0 and 1: networks of 64 units, which
 # take larger steps, and as many imagined states as they use up.
 _SMALL: dict[str, Any] = {
     "M": 2_000, "G": 10, "batch": 128, "hidden": (64, 64), "lr": 1e-3, "tau": 0.01,
