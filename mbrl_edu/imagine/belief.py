@@ -14,16 +14,17 @@ import torch
 from torch import Tensor
 
 from mbrl_edu.core import check
+from mbrl_edu.envs import pilco_cartpole
 from mbrl_edu.envs.swingup import COST, LENGTH, VOLTS
 from mbrl_edu.imagine.controllers import Controller
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.moments import (
     Gaussian,
-    Process,
     constant,
     saturating,
     with_angles,
 )
+from mbrl_edu.models.moments_process import Process
 
 Rule = Callable[[Tensor, Tensor, Tensor], Tensor]  # of (s, a, s'), one number a row
 
@@ -86,9 +87,14 @@ class Known:
 
 # from (sin, cos, x, x', theta') to the way from the tip to its place above the middle
 _TIP = ((-LENGTH, 0.0, 1.0, 0.0, 0.0), (0.0, -LENGTH, 0.0, 0.0, 0.0))
+_ROD = pilco_cartpole.LENGTH
+_ROD_TIP = ((_ROD, 0.0, 1.0, 0.0, 0.0), (0.0, -_ROD, 0.0, 0.0, 0.0))
 KNOWN: dict[str, Known] = {
     "CartPoleSwingUp-v0": Known(
         Saturating(_TIP, (0.0, -LENGTH), LENGTH / 2**0.5, COST * VOLTS**2), 4, (1,)
+    ),
+    "PilcoCartPole-v0": Known(
+        Saturating(_ROD_TIP, (0.0, -_ROD), pilco_cartpole.WIDTH), 4, (1,)
     ),
     "LQR-v0": Known(Quadratic((1.0, 0.1), (0.0, 0.0), 1.0), 2),
     # without the price of leaving the line

@@ -10,7 +10,6 @@ from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Angles, Layout, no_reward
 from mbrl_edu.models.moments import (
     Gaussian,
-    Process,
     radial,
     saturating,
     sine,
@@ -18,6 +17,7 @@ from mbrl_edu.models.moments import (
     squashed,
     with_angles,
 )
+from mbrl_edu.models.moments_process import Process
 
 DRAWS = 1_000_000
 DS, DX, N = 2, 3, 15
