@@ -12,7 +12,6 @@ of them, and PyTorch's books for one small operation cost more than the operatio
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,78 +25,6 @@ class Gaussian(NamedTuple):
 
     m: Tensor  # (d,)
     S: Tensor  # (d, d), symmetric
-
-
-def sine(x: Gaussian) -> tuple[Gaussian, Tensor]:
-    """sin x, entry by entry, and the mean slopes E[cos x] (d,); J is diagonal.
-
-    E sin x = e^(-v / 2) sin m, and 2 sin x sin y = cos(x - y) - cos(x + y).
-    """
-    m, S, slope = _Sine.apply(x.m, x.S)
-    return Gaussian(m, S), slope
-
-
-class _Sine(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, m: Tensor, S: Tensor):
-        m_, S_ = number(m), number(S)
-        v = S_.diagonal()
-        shrunk, half = np.exp(-v / 2), (v[:, None] + v) / 2
-        # exponents at most 0: however large the variances are, nothing overflows
-        still = np.exp(-half)
-        near, far = np.exp(S_ - half), np.exp(-S_ - half)
-        minus, plus = m_[:, None] - m_, m_[:, None] + m_
-        minus, plus = (np.cos(minus), np.sin(minus)), (np.cos(plus), np.sin(plus))
-        cov = 0.5 * ((near - still) * minus[0] - (far - still) * plus[0])
-        mean, slope = shrunk * np.sin(m_), shrunk * np.cos(m_)
-        ctx.known = mean, slope, still, near, far, minus, plus
-        return tensors(m, mean, cov, slope)
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor):
-        mean, slope, still, near, far, minus, plus = ctx.known
-        of_mean, of_S, of_slope = (number(x) for x in slopes)
-        up, down = 0.5 * of_S * minus[0], 0.5 * of_S * plus[0]
-        S = up * near + down * far
-        half = (up - down) * still - up * near + down * far
-        turn = -0.5 * of_S * (near - still) * minus[1]
-        both = 0.5 * of_S * (far - still) * plus[1]
-        m = (turn + both).sum(1) + (both - turn).sum(0)
-        m += of_mean * slope - of_slope * mean
-        v = (half.sum(0) + half.sum(1) - of_mean * mean - of_slope * slope) / 2
-        return tensors(slopes[0], m, S + np.diag(v))
-
-
-def with_angles(x: Gaussian, angles: tuple[int, ...]) -> tuple[Gaussian, Tensor]:
-    """(sin, cos of the angles, the other entries), as ``layout.Angles`` orders them."""
-    d, k = len(x.m), 2 * len(angles)
-    rest = tuple(i for i in range(d) if i not in angles)
-    to = columns(d, (*angles, *angles, *rest), x.m.device)  # (d, df)
-    if not k:
-        return x, to
-    # cos is the sine of a quarter turn more
-    turn = constant((0.0,) * len(angles) + (math.pi / 2,) * len(angles), x.m.device)
-    m, S = x.m @ to, to.T @ x.S @ to
-    f, slope = sine(Gaussian(m[:k] + turn, S[:k, :k]))
-    J = torch.cat([to[:, :k] * slope, to[:, k:]], 1)
-    cross = S[k:, :k] * slope  # cov(the others, sin and cos)
-    S = torch.cat([torch.cat([f.S, cross.T], 1), torch.cat([cross, S[k:, k:]], 1)])
-    return Gaussian(torch.cat([f.m, m[k:]]), S), J
-
-
-def squash(x: Gaussian) -> tuple[Gaussian, Tensor]:
-    """(9 sin x + sin 3x) / 8, in [-1, 1] and flat where it gets there (PILCO's code),
-    and its mean slopes (d,); J is diagonal."""
-    eye = columns(len(x.m), tuple(range(len(x.m))), x.m.device)
-    up, down = torch.cat([eye, 3 * eye], 1), torch.cat([9 * eye, eye]) / 8
-    f, slope = sine(Gaussian(x.m @ up, up.T @ x.S @ up))
-    one, three = slope.split(len(x.m))
-    return Gaussian(f.m @ down, down.T @ f.S @ down), (9 * one + 3 * three) / 8
-
-
-def squashed(x: Tensor) -> Tensor:
-    """The same of a point."""
-    return (9 * x.sin() + (3 * x).sin()) / 8
 
 
 def radial(
@@ -162,26 +89,31 @@ class _Radial(torch.autograd.Function):
 _ONE_TWO = np.array([1.0, 2.0])[:, None, None]
 
 
-def saturating(x: Gaussian, width: float) -> Tensor:
-    """E exp(-|x|^2 / (2 width^2)): one minus PILCO's cost (equation 25)."""
-    return _Saturating.apply(x.m, x.S, width)
+def saturating(
+    x: Gaussian, width: float, A: np.ndarray | None = None, b: Any = 0.0
+) -> Tensor:
+    """E exp(-|A x + b|^2 / (2 width^2)): one minus PILCO's cost (equation 25). Without
+    A (k, d) it is that of x itself."""
+    A = np.eye(len(x.m)) if A is None else A
+    return _Saturating.apply(x.m, x.S, A / width, b / width)
 
 
 class _Saturating(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, m: Tensor, S: Tensor, width: float):
-        m_ = number(m) / width
-        inv, log_det = inverse(np.eye(len(m_)) + number(S) / width**2)
-        u = inv @ m_
-        value = np.exp(-0.5 * (m_ @ u + log_det))
-        ctx.known = -value / width * u, 0.5 * value / width**2 * (u[:, None] * u - inv)
+    def forward(ctx: Any, m: Tensor, S: Tensor, A: np.ndarray, b: np.ndarray):
+        miss = A @ number(m) + b
+        inv, log_det = inverse(np.eye(len(A)) + A @ number(S) @ A.T)
+        u = inv @ miss
+        value = np.exp(-0.5 * (miss @ u + log_det))
+        of_S = 0.5 * value * (u[:, None] * u - inv)
+        ctx.known = -value * (u @ A), A.T @ of_S @ A
         return tensors(m, np.asarray(value))[0]
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor):
         (slope,) = slopes
         of_m, of_S = tensors(slope, *ctx.known)
-        return slope * of_m, slope * of_S, None
+        return slope * of_m, slope * of_S, None, None
 
 
 def number(x: Tensor) -> np.ndarray:
@@ -210,9 +142,3 @@ def inverse(G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def constant(values: tuple, device: torch.device) -> Tensor:
     """``values`` as a tensor; made once, since a rollout asks for it at every step."""
     return torch.tensor(values, dtype=torch.float64, device=device)
-
-
-@lru_cache(64)
-def columns(d: int, which: tuple[int, ...], device: torch.device) -> Tensor:
-    """The matrix (d, df) that picks entries: x @ columns = x[which]."""
-    return torch.eye(d, dtype=torch.float64, device=device)[:, list(which)]

@@ -7,6 +7,7 @@ matrices, and keeping the books of automatic differentiation takes most of its t
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mbrl_edu.models.gp import GP
 from mbrl_edu.models.moments import Gaussian, inverse, number, tensors
 
 Array = np.ndarray
+CACHE = 2**17  # numbers
 
 
 class Process:
@@ -40,8 +42,15 @@ class Process:
         self.own = np.diag(np.exp(log_sf2) + sn2)
         # ln of what is left of |I + S / l^2|^(-1/2) sf^2 without |S + l^2|
         self.log_size = log_sf2 + 0.5 * np.log(self.l2).sum(1)
-        a, b = np.triu_indices(E)
-        self.pairs = list(zip(a.tolist(), b.tolist()))
+        # all (a, a) first, then the others; taken so many at a time that their N x N
+        # matrices stay in the cache
+        a, b = np.array([*zip(range(E), range(E)), *combinations(range(E), 2)]).T
+        size = max(1, CACHE // len(self.X) ** 2)
+        self.parts = [
+            slice(i, min(i + size, stop))
+            for start, stop in ((0, E), (E, len(a)))
+            for i in range(start, stop, size)
+        ]
         self.where = np.zeros((E, E), int)
         self.where[a, b] = self.where[b, a] = np.arange(len(a))
         self.la, self.lb = 1 / self.l2[a][:, :, None], 1 / self.l2[b][:, :, None]
@@ -52,7 +61,6 @@ class Process:
         # sum Q (beta beta' - K^-1) is what the data say about E f^2 of one output
         K_inv = torch.cholesky_inverse(L)
         self.weight = beta[:, :, None] * beta[:, None] - K_inv
-        self.Q = torch.empty_like(K_inv[0])  # room for E of k(x_i, x) k(x_j, x)
         # beta_a, beta_b of each pair; 1 where ``weight`` takes their place
         one = torch.from_numpy(a == b)[:, None]
         self.beta_a = torch.where(one, 1.0, beta[a])
@@ -146,16 +154,16 @@ def _sums(
     right = torch.from_numpy(np.concatenate([nu, np.ones((N, 1))], 1))
     by_b = process.beta_b[:, :, None] * right
     product, column = torch.empty_like(by_b), torch.empty_like(B)
-    Q = process.Q  # one pair at a time: it stays in the cache
-    for p, (a, b) in enumerate(process.pairs):
-        torch.addmm(B[p], left[p], right.T, out=Q).exp_()
-        if a == b:
-            Q *= process.weight[a]
-        torch.mm(Q, by_b[p], out=product[p])
-        if a == b:
-            column[p] = product[p, :, dx]  # H is symmetric
+    E, right = len(process.weight), right.T.expand(len(B), -1, -1)
+    for part in process.parts:
+        Q = torch.baddbmm(B[part, None], left[part], right[part]).exp_()
+        if part.start < E:  # beta beta' is in the weight, and H is symmetric
+            Q *= process.weight[part]
+            torch.bmm(Q, by_b[part], out=product[part])
+            column[part] = product[part, :, dx]
         else:
-            torch.mv(Q.T, process.beta_a[p], out=column[p])
+            torch.bmm(Q, by_b[part], out=product[part])
+            column[part] = (process.beta_a[part, None] @ Q)[:, 0]
     product *= process.beta_a[:, :, None]
     column *= process.beta_b
     H = product.numpy()

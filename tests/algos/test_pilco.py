@@ -247,6 +247,24 @@ def test_the_books_are_right():
     assert np.abs(run.a).max() <= 1
 
 
+def test_only_the_best_after_the_heat_goes_on(monkeypatch):
+    """Three policies, of which the second is best after the heat."""
+    agent = Agent(task("LQR-v0"), tiny(iterations=5, heat=2), Streams(0))
+    calls = []
+
+    def improve(policy, imagine, n):
+        calls.append((policy, n))
+        return [0.0, 1.0, {"b": 3.0}.get(policy, 2.0)] if n == 2 else [3.0, 4.0]
+
+    monkeypatch.setattr(agent, "_improve", improve)
+    assert agent._race(["a", "b", "c"], None) == ("b", [0.0, 1.0, 3.0, 4.0])
+    assert calls == [("a", 2), ("b", 2), ("c", 2), ("b", 3)]
+    calls.clear()
+    assert agent._race(["a"], None) == ("a", [3.0, 4.0]) and calls == [("a", 5)]
+    agent.cfg = tiny(iterations=2, heat=20)
+    assert agent._race(["a", "b"], None) == ("b", [0.0, 1.0, 3.0])
+
+
 def test_same_seed_same_run():
     one, two, other = (pilco(task("LQR-v0"), TINY, Streams(s)) for s in (3, 3, 4))
     assert (one.a == two.a).all()
@@ -316,7 +334,7 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(last):
     assert whole.model_steps == again.model_steps
     for one, two in (
         (whole.agent.model.beta, again.agent.model.beta),
-        (whole.agent.policy.w, again.agent.policy.w),
+        (whole.agent.policy.y, again.agent.policy.y),
     ):
         assert torch.equal(one, two)
 
@@ -358,8 +376,10 @@ def test_held_actions_and_longer_steps():
         ({"policy": "RBF"}, "policy is 'RBF'"),
         ({"n": 0}, "n is 0"),
         ({"spread": 0}, "spread is 0"),
+        ({"width": 0}, "width is 0"),
         ({"iterations": 0}, "iterations is 0"),
         ({"restarts": -1}, "restarts is -1"),
+        ({"heat": 0}, "heat is 0"),
         ({"gp_rows": 1}, "gp_rows is 1"),
         ({"resets": 1}, "resets is 1"),
         ({"hold": 11}, "hold is 11, but a trial of 20 steps"),
