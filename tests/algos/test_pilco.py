@@ -18,6 +18,7 @@ from mbrl_edu.imagine.controllers import Linear, Radial, ascend
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Angles, Layout, no_reward
 from mbrl_edu.models.moments import Gaussian
+from mbrl_edu.models.moments_waves import squashed
 
 # as small as it gets: these runs are about the loop, not about learning
 TINY = Config(2, length=20, H=3, n=4, P=5, iterations=2, restarts=0, resets=3)
@@ -205,6 +206,28 @@ def test_policies_stay_within_their_bounds():
         assert a.shape == (1000, 1) and a.abs().max() <= 1
         out, _ = policy.moments(Gaussian(f[0], 10 * torch.eye(5).double()))
         assert out.m.abs() <= 1 and 0 <= out.S <= 1
+
+
+def test_a_radial_policy_goes_through_its_readings():
+    f = normal(6, 5, seed=7)
+    narrow, wide = (Radial(f, 2, Streams(0)["p"], width=w) for w in (1.0, 2.0))
+    assert torch.allclose(wide.log_l, narrow.log_l + np.log(2))
+    for policy in (narrow, wide):
+        assert torch.allclose(policy(f), squashed(policy.y.T), atol=1e-2)
+        assert torch.equal(policy.fixed()(f), policy(f))
+        S = 0.1 * torch.eye(5).double()
+        one, two = (p.moments(Gaussian(f[0], S)) for p in (policy, policy.fixed()))
+        assert torch.equal(one[0].S, two[0].S) and torch.equal(one[1], two[1])
+
+
+def test_fresh_policies_look_at_random_trials_and_begin_at_the_start():
+    agent = Agent(task("PilcoCartPole-v0"), tiny(n=4000, spread=2.0), Streams(0))
+    s = normal(50, 4, seed=1) * torch.tensor([1.0, 9, 0.5, 3]) + 7
+    c = agent._fresh(s, Streams(1)["p"]).centres  # sin, cos, then x, x', theta'
+    assert (c[:, 2:].mean(0).abs() < 0.3).all()
+    std = c[:, 2:].std(0) / s.std(0)[[0, 2, 3]]
+    assert torch.allclose(std, torch.tensor(2.0).double(), rtol=0.05)
+    assert (c[:, :2].mean(0).abs() < 0.05).all()  # all around
 
 
 # The optimiser
