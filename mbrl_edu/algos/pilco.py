@@ -44,9 +44,8 @@ class Config:
     n: int = 30  # basis functions of an rbf policy (paper: 50)
     spread: float = 1.0  # first centres: standard deviations of random trials' states
     width: float = 1.5  # first length-scales: standard deviations of these centres
-    iterations: int = 60  # of L-BFGS, per trial
-    restarts: int = 1  # fresh policies that begin beside the old one in every trial
-    heat: int = 20  # iterations after which only the best of them goes on
+    iterations: int = 60  # of L-BFGS, per trial and policy that is improved
+    restarts: int = 1  # fresh policies that are improved too; the best one is kept
     gp_rows: int = 300  # GPs learn from at most so many actions, drawn at random
     resets: int = 100  # starts looked at, without a step, for their mean and spread
 
@@ -56,7 +55,7 @@ class Config:
         check.number("explore", self.explore, low=0, high=1, open_low=True)
         if self.length is not None:
             check.integer("length", self.length, low=1)
-        for name in ("hold", "H", "P", "n", "iterations", "heat"):
+        for name in ("hold", "H", "P", "n", "iterations"):
             check.integer(name, getattr(self, name), low=1)
         check.choice("propagation", self.propagation, ("moments", "particles"))
         check.choice("policy", self.policy, ("rbf", "linear"))
@@ -122,9 +121,10 @@ class Agent:
         streams = [self.rng[f"policy/{k}/{i}"] for i in range(fresh)]
         policies = [self._fresh(D.s[:first], each) for each in streams]
         policies += [self.policy] if self.policy else []
-        self.policy, climb = self._race(policies, imagine)
-        self.k = k
-        self.climb.append(climb)
+        climbs = [self._improve(policy, imagine) for policy in policies]
+        best = int(np.argmax([climb[-1] for climb in climbs]))
+        self.policy, self.k = policies[best], k
+        self.climb.append(climbs[best])
         return loss
 
     def imagination(self, k: int) -> Belief | Particles:
@@ -144,24 +144,14 @@ class Agent:
         with torch.no_grad():
             return self.policy(self.features(s.double()[None]))[0]
 
-    def _race(self, policies: list[Linear | Radial], imagine: Belief | Particles):
-        """The policy that is best after a heat, improved to the end, and its climb."""
-        n = self.cfg.iterations
-        heat = min(self.cfg.heat, n) if len(policies) > 1 else n
-        climbs = [self._improve(policy, imagine, heat) for policy in policies]
-        best = int(np.argmax([climb[-1] for climb in climbs]))
-        rest = self._improve(policies[best], imagine, n - heat) if n > heat else [0.0]
-        return policies[best], climbs[best] + rest[1:]
-
-    def _improve(self, policy: Linear | Radial, imagine: Belief | Particles, n: int):
-        """Follow the gradient of the expected return for at most n iterations; what it
-        was before and after each."""
+    def _improve(self, policy: Linear | Radial, imagine: Belief | Particles):
+        """Follow the gradient of the expected return; what it was after each step."""
 
         def J() -> Tensor:
             self.model_steps += imagine.H * getattr(imagine, "P", 1)
             return self.cfg.hold * imagine(policy).sum()  # one reward per real step
 
-        return ascend(J, list(policy.parameters()), n)
+        return ascend(J, list(policy.parameters()), self.cfg.iterations)
 
     def _fresh(self, s: Tensor, g: torch.Generator) -> Linear | Radial:
         """A random policy; centres of basis functions are spread like the states s

@@ -270,22 +270,27 @@ def test_the_books_are_right():
     assert np.abs(run.a).max() <= 1
 
 
-def test_only_the_best_after_the_heat_goes_on(monkeypatch):
-    """Three policies, of which the second is best after the heat."""
-    agent = Agent(task("LQR-v0"), tiny(iterations=5, heat=2), Streams(0))
-    calls = []
+def test_the_best_of_old_and_fresh_policies_is_kept(monkeypatch):
+    """Two fresh ones in trial 1, then one beside the old one; worth by their turn."""
+    agent, tried = Agent(task("LQR-v0"), tiny(restarts=1), Streams(0)), []
+    worth = iter([2.0, 3.0, 2.5, 2.9, 1.0, 2.0])
 
-    def improve(policy, imagine, n):
-        calls.append((policy, n))
-        return [0.0, 1.0, {"b": 3.0}.get(policy, 2.0)] if n == 2 else [3.0, 4.0]
+    def improve(policy, imagine):
+        tried.append(policy)
+        return [0.0, next(worth)]
 
     monkeypatch.setattr(agent, "_improve", improve)
-    assert agent._race(["a", "b", "c"], None) == ("b", [0.0, 1.0, 3.0, 4.0])
-    assert calls == [("a", 2), ("b", 2), ("c", 2), ("b", 3)]
-    calls.clear()
-    assert agent._race(["a"], None) == ("a", [3.0, 4.0]) and calls == [("a", 5)]
-    agent.cfg = tiny(iterations=2, heat=20)
-    assert agent._race(["a", "b"], None) == ("b", [0.0, 1.0, 3.0])
+    D = decisions(Batch(*rows(20)), [20], 1)
+    for k in (1, 2, 3):
+        agent.learn(k, D, 20)
+    assert tried[3] is tried[1]  # the better one of the first trial is old in trial 2
+    assert tried[5] is tried[3] and agent.policy is tried[5]
+    assert agent.climb == [[0.0, 3.0], [0.0, 2.9], [0.0, 2.0]]
+
+
+def rows(n):
+    s, zero = normal(n, 2, seed=1), torch.zeros(n).double()
+    return s, normal(n, 1, seed=2), zero, 0.9 * s + 0.1 * normal(n, 2, seed=3), zero
 
 
 def test_same_seed_same_run():
@@ -402,7 +407,6 @@ def test_held_actions_and_longer_steps():
         ({"width": 0}, "width is 0"),
         ({"iterations": 0}, "iterations is 0"),
         ({"restarts": -1}, "restarts is -1"),
-        ({"heat": 0}, "heat is 0"),
         ({"gp_rows": 1}, "gp_rows is 1"),
         ({"resets": 1}, "resets is 1"),
         ({"hold": 11}, "hold is 11, but a trial of 20 steps"),
