@@ -60,6 +60,9 @@ class Process:
         self.log_both = log_sf2[a] + log_sf2[b] + 0.5 * np.log(both).sum((1, 2))
         # sum Q (beta beta' - K^-1) is what the data say about E f^2 of one output
         K_inv = torch.cholesky_inverse(L)
+        # room for E of k(x_i, x) k(x_j, x) of the largest part
+        N, most = len(self.X), max(part.stop - part.start for part in self.parts)
+        self.Q = torch.empty(most, N, N, dtype=torch.float64)
         self.weight = beta[:, :, None] * beta[:, None] - K_inv
         # beta_a, beta_b of each pair; 1 where ``weight`` takes their place
         one = torch.from_numpy(a == b)[:, None]
@@ -156,7 +159,8 @@ def _sums(
     product, column = torch.empty_like(by_b), torch.empty_like(B)
     E, right = len(process.weight), right.T.expand(len(B), -1, -1)
     for part in process.parts:
-        Q = torch.baddbmm(B[part, None], left[part], right[part]).exp_()
+        Q = process.Q[: part.stop - part.start]
+        torch.baddbmm(B[part, None], left[part], right[part], out=Q).exp_()
         if part.start < E:  # beta beta' is in the weight, and H is symmetric
             Q *= process.weight[part]
             torch.bmm(Q, by_b[part], out=product[part])
