@@ -44,7 +44,7 @@ class Config:
     n: int = 30  # basis functions of an rbf policy (paper: 50)
     spread: float = 1.0  # first centres: standard deviations of random trials' states
     width: float = 1.5  # first length-scales: standard deviations of these centres
-    iterations: int = 60  # of L-BFGS, per trial and policy that is improved
+    iterations: int = 100  # of L-BFGS, per trial and policy that is improved
     restarts: int = 1  # fresh policies that are improved too; the best one is kept
     gp_rows: int = 300  # GPs learn from at most so many actions, drawn at random
     resets: int = 100  # starts looked at, without a step, for their mean and spread
