@@ -62,6 +62,7 @@ ANY_METHOD = {
     "presets_autombpo",
     "presets_bmpo",
     "presets_mbpo",
+    "presets_pilco",
 }
 SLOW = ("matplotlib", "pandas", "joblib", "torch", "scipy")
 

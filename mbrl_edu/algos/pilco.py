@@ -18,11 +18,11 @@ from mbrl_edu.core import check
 from mbrl_edu.core.checkpoint import Checkpoint, Part, gather, restore
 from mbrl_edu.core.data import Batch
 from mbrl_edu.core.rng import Streams
-from mbrl_edu.envs.episode import episode
+from mbrl_edu.envs.episode import episode, starts
 from mbrl_edu.envs.hold import decisions, held
 from mbrl_edu.envs.state import Between
 from mbrl_edu.envs.task import Task
-from mbrl_edu.imagine.belief import KNOWN, Belief, Known, Particles
+from mbrl_edu.imagine.belief import Belief, Particles, known
 from mbrl_edu.imagine.controllers import Linear, Radial, ascend
 from mbrl_edu.imagine.diary import Diary, Log
 from mbrl_edu.models import gp
@@ -42,8 +42,9 @@ class Config:
     P: int = 100  # particles
     policy: str = "rbf"  # rbf or linear, both squashed (paper: rbf)
     n: int = 30  # basis functions of an rbf policy (paper: 50)
-    spread: float = 1.0  # first centres: standard deviations of the states seen
-    iterations: int = 50  # of L-BFGS, per trial and policy that is improved
+    spread: float = 1.0  # first centres: standard deviations of random trials' states
+    width: float = 1.5  # first length-scales: standard deviations of these centres
+    iterations: int = 100  # of L-BFGS, per trial and policy that is improved
     restarts: int = 1  # fresh policies that are improved too; the best one is kept
     gp_rows: int = 300  # GPs learn from at most so many actions, drawn at random
     resets: int = 100  # starts looked at, without a step, for their mean and spread
@@ -58,7 +59,8 @@ class Config:
             check.integer(name, getattr(self, name), low=1)
         check.choice("propagation", self.propagation, ("moments", "particles"))
         check.choice("policy", self.policy, ("rbf", "linear"))
-        check.number("spread", self.spread, low=0, open_low=True)
+        for name in ("spread", "width"):
+            check.number(name, getattr(self, name), low=0, open_low=True)
         check.integer("restarts", self.restarts, low=0)
         check.integer("gp_rows", self.gp_rows, low=2)
         check.integer("resets", self.resets, low=2)
@@ -89,7 +91,7 @@ class Agent:
 
     def __init__(self, task: Task, cfg: Config, rng: Streams):
         self.task, self.cfg, self.rng = task, cfg, rng
-        self.known = _known(task) if cfg.propagation == "moments" else None
+        self.known = known(task) if cfg.propagation == "moments" else None
         if task.reward is None:
             raise ValueError(
                 f"PILCO needs the reward as a known function, but {task.name} has none."
@@ -98,22 +100,26 @@ class Agent:
         self.features = Angles(self.angles) if self.angles else task.features
         layout = Layout(task.ds, task.da, self.features, reward=no_reward)
         self.model = gp.GP(layout, gp.Config(fit_on=cfg.gp_rows))
-        self.starts = _starts(task, cfg.resets, rng)  # (resets, ds)
+        first = starts(task, cfg.resets, rng.key("starts") % 2**31)
+        self.starts = torch.as_tensor(first, device=rng.device).double()  # (resets, ds)
         self.policy: Linear | Radial | None = None
         self.k, self.model_steps = 0, 0
         self.climb: list[list[float]] = []  # one per trial
         self.rows: Batch  # what the model has learned from
 
-    def learn(self, k: int, D: Batch) -> float:
+    def learn(self, k: int, D: Batch, first: int) -> float:
         """Lines 4 to 8 of Algorithm 1 for trial k: Gaussian processes of D, then the
-        best policy found in them. Returns the loss of the model."""
+        best policy found in them. Returns the loss of the model. The first rows of D
+        are of random trials: a policy that is still bad may go anywhere, so that its
+        states would not tell a fresh one where to put its centres."""
         g = self.rng[f"rows/{k}"]
         order = torch.randperm(len(D.r), generator=g, device=g.device)
         self.rows = D.take(order[: self.cfg.gp_rows])
         loss = -float(np.mean(self.model.fit(self.rows))) / len(self.rows.r)
         imagine = self.imagination(k)
         fresh = self.cfg.restarts + (self.policy is None)
-        policies = [self._fresh(D.s, self.rng[f"policy/{k}/{i}"]) for i in range(fresh)]
+        streams = [self.rng[f"policy/{k}/{i}"] for i in range(fresh)]
+        policies = [self._fresh(D.s[:first], each) for each in streams]
         policies += [self.policy] if self.policy else []
         climbs = [self._improve(policy, imagine) for policy in policies]
         best = int(np.argmax([climb[-1] for climb in climbs]))
@@ -148,17 +154,17 @@ class Agent:
         return ascend(J, list(policy.parameters()), self.cfg.iterations)
 
     def _fresh(self, s: Tensor, g: torch.Generator) -> Linear | Radial:
-        """A random policy; centres of basis functions lie like the states s (N, ds),
-        but all around where there are angles."""
+        """A random policy; centres of basis functions are spread like the states s
+        (N, ds) about where trials begin, but all around where there are angles."""
         n, ds, angles = self.cfg.n, self.task.ds, list(self.angles)
         eps = torch.randn(n, ds, generator=g, device=g.device, dtype=torch.float64)
         turn = torch.rand(n, len(angles), generator=g, device=g.device)
-        at = s.mean(0) + self.cfg.spread * s.std(0) * eps
+        at = self.starts.mean(0) + self.cfg.spread * s.std(0) * eps
         at[:, angles] = 2 * torch.pi * turn.double()
         f = self.features(at)
         if self.cfg.policy == "linear":
             return Linear(f.shape[1], self.task.da, g)
-        return Radial(f, self.task.da, g)
+        return Radial(f, self.task.da, g, width=self.cfg.width)
 
     def state_dict(self) -> dict[str, Any]:
         known = {"k": self.k, "model_steps": self.model_steps, "climb": self.climb}
@@ -225,7 +231,9 @@ def pilco(
             act = held(lambda s: cfg.explore * u(-1, 1, task.da), cfg.hold)
             close(0, episode(env, act, rng.device), np.nan)
         for k in range(diary.k + 1, cfg.episodes + 1):
-            loss = agent.learn(k, seen())
+            D, lengths = seen(), diary.rows[: cfg.random]
+            first = sum(int(row["length"]) // cfg.hold for row in lengths)
+            loss = agent.learn(k, D, first)
             diary.planned[0] = agent.climb[-1][-1]
             act = held(lambda s: agent.act(s).cpu().numpy(), cfg.hold)
             close(k, episode(env, act, rng.device), loss)
@@ -236,25 +244,3 @@ def pilco(
         row[: len(found)] = found
     known = diary.arrays(cfg.episodes)
     return Result(**known, climb=climb, model_steps=agent.model_steps, agent=agent)
-
-
-def _starts(task: Task, resets: int, rng: Streams) -> Tensor:
-    """States that episodes begin in (resets, ds); no step is taken."""
-    env = task.make()
-    try:
-        first = env.reset(seed=rng.key("starts") % 2**31)[0]
-        s = [first, *(env.reset()[0] for _ in range(resets - 1))]
-    finally:
-        env.close()
-    return torch.as_tensor(np.array(s), dtype=torch.float64, device=rng.device)
-
-
-def _known(task: Task) -> Known:
-    known = KNOWN.get(task.name)
-    if known is None or known.ds != task.ds:
-        raise ValueError(
-            f"propagation is 'moments', but the expected reward of {task.name} with "
-            f"{task.ds} states is not known in closed form; 'particles' needs only the "
-            f"reward itself, and moments are ready for {', '.join(KNOWN)}."
-        )
-    return known

@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbrl_edu.algos import presets_ampo, presets_autombpo, presets_bmpo, presets_mbpo
+from mbrl_edu.algos import (
+    presets_ampo,
+    presets_autombpo,
+    presets_bmpo,
+    presets_mbpo,
+    presets_pilco,
+)
 from mbrl_edu.core import check
 
 # Small enough for a page of the book: networks of 64 units and iCEM with a tenth of the
@@ -83,6 +89,7 @@ PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     **presets_autombpo.PRESETS,
     # MBPO's for a pole on a cart; three steps of the model, as MAAC's successor (FSVG)
     ("maac", "InvertedPendulum-v5", "cheap"): presets_mbpo.POLE | {"H": 3},
+    **presets_pilco.PRESETS,
     ("dpg", "Pendulum-v1", "cheap"): _DPG_PENDULUM,
     ("svg", "Pendulum-v1", "svg0"): _SVG_PENDULUM | {"variant": "0"},
     ("svg", "Pendulum-v1", "svg1"): _SVG_PENDULUM | {"variant": "1"},

@@ -30,6 +30,7 @@ MAZES: dict[str, dict] = {
 CONTINUOUS: dict[str, tuple[str, int]] = {
     "ContinuousCartPole-v0": ("mbrl_edu.envs.cartpole:ContinuousCartPole", 200),
     "CartPoleSwingUp-v0": ("mbrl_edu.envs.swingup:CartPoleSwingUp", 200),
+    "PilcoCartPole-v0": ("mbrl_edu.envs.pilco_cartpole:PilcoCartPole", 40),
     "Line-v0": ("mbrl_edu.envs.line:Line", 30),
     "LQR-v0": ("mbrl_edu.envs.lqr:LQR", 100),
     "ProbeConstant-v0": ("mbrl_edu.envs.probes:ProbeConstant", 2),

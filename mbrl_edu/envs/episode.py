@@ -1,4 +1,4 @@
-"""One episode in a real environment."""
+"""Episodes in a real environment, and where they begin."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mbrl_edu.core.data import Batch
+from mbrl_edu.envs.task import Task
 
 
 def episode(
@@ -26,3 +27,13 @@ def episode(
         s, done = s_next, d or cut
     fields = (np.array(x, np.float32) for x in zip(*rows))
     return Batch(*(torch.as_tensor(x, device=device) for x in fields))
+
+
+def starts(task: Task, n: int, seed: int) -> np.ndarray:
+    """States that episodes begin in (n, ds); no step is taken."""
+    env = task.make()
+    try:
+        first = env.reset(seed=seed)[0]
+        return np.array([first, *(env.reset()[0] for _ in range(n - 1))])
+    finally:
+        env.close()

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from mbrl_edu.core import check
-from mbrl_edu.envs import CONTINUOUS, cartpole, line, lqr, probes, rules, swingup
+from mbrl_edu.envs import (
+    CONTINUOUS,
+    cartpole,
+    line,
+    lqr,
+    pilco_cartpole,
+    probes,
+    rules,
+    swingup,
+)
 from mbrl_edu.envs.task import Task
 
 _NO_X = "the forward reward is (x' - x) / dt and s holds no x, only speeds"
@@ -35,6 +44,20 @@ def lqr_task(n: int = 1, noise: float = 0.0) -> Task:
     )
 
 
+def pilco_task(noise: float = 0.0) -> Task:
+    """PILCO's cart-pole. ``noise``: standard deviation of Gaussian noise on what is
+    read of s and s'; reward and dynamics are those without it."""
+    return _own(
+        "PilcoCartPole-v0",
+        ds=4,
+        da=1,
+        reward=pilco_cartpole.reward,
+        features=pilco_cartpole.features,
+        dynamics=pilco_cartpole.dynamics,
+        arguments={"noise": noise},
+    )
+
+
 def _probe(kind: type[probes.Probe]) -> Task:
     name = f"{kind.__name__}-v0"
     return _own(name, ds=1, da=1, terminal=kind.terminal, reward=kind.reward)
@@ -57,6 +80,7 @@ _OWN = (
         features=swingup.features,
         dynamics=swingup.dynamics,
     ),
+    pilco_task(),
     _own(
         "Line-v0",
         ds=2,

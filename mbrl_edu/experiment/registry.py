@@ -146,6 +146,11 @@ TASKS: dict[str, TaskInfo] = {
             PREFIX + "CartPoleSwingUp-v0",
             "swing a pole up, hold it (PETS)",
         ),
+        (
+            "continuous",
+            PREFIX + "PilcoCartPole-v0",
+            "swing a pole up, hold it (PILCO)",
+        ),
         ("continuous", "Pendulum-v1", "swing a pendulum up with too weak a motor"),
         ("continuous", "InvertedPendulum-v5", "keep a pole up on a cart (MuJoCo)"),
         ("continuous", "InvertedDoublePendulum-v5", "keep two poles up (MuJoCo)"),

@@ -10,20 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mbrl_edu.core import check
+from mbrl_edu.envs import pilco_cartpole
 from mbrl_edu.envs.swingup import COST, LENGTH, VOLTS
+from mbrl_edu.envs.task import Task
 from mbrl_edu.imagine.controllers import Controller
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.moments import (
     Gaussian,
-    Process,
     constant,
     saturating,
-    with_angles,
 )
+from mbrl_edu.models.moments_chain import joint, moved
+from mbrl_edu.models.moments_process import Process
+from mbrl_edu.models.moments_waves import with_angles
 
 Rule = Callable[[Tensor, Tensor, Tensor], Tensor]  # of (s, a, s'), one number a row
 
@@ -51,9 +55,8 @@ class Saturating:
     price: float = 0.0
 
     def __call__(self, s: Gaussian, a: Gaussian, f_next: Gaussian) -> Tensor:
-        A, b = constant(self.A, s.m.device), constant(self.b, s.m.device)
-        miss = Gaussian(A @ f_next.m + b, A @ f_next.S @ A.T)
-        return saturating(miss, self.width) - self.price * _square(a)
+        r = saturating(f_next, self.width, np.array(self.A), np.array(self.b))
+        return r - self.price * _square(a) if self.price else r
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,31 @@ class Known:
 
 # from (sin, cos, x, x', theta') to the way from the tip to its place above the middle
 _TIP = ((-LENGTH, 0.0, 1.0, 0.0, 0.0), (0.0, -LENGTH, 0.0, 0.0, 0.0))
+_ROD = pilco_cartpole.LENGTH
+_ROD_TIP = ((_ROD, 0.0, 1.0, 0.0, 0.0), (0.0, -_ROD, 0.0, 0.0, 0.0))
 KNOWN: dict[str, Known] = {
     "CartPoleSwingUp-v0": Known(
         Saturating(_TIP, (0.0, -LENGTH), LENGTH / 2**0.5, COST * VOLTS**2), 4, (1,)
+    ),
+    "PilcoCartPole-v0": Known(
+        Saturating(_ROD_TIP, (0.0, -_ROD), pilco_cartpole.WIDTH), 4, (1,)
     ),
     "LQR-v0": Known(Quadratic((1.0, 0.1), (0.0, 0.0), 1.0), 2),
     # without the price of leaving the line
     "Line-v0": Known(Quadratic((0.0, 0.0), (1.0, 0.0), 4.0), 2),
 }
+
+
+def known(task: Task) -> Known:
+    """``KNOWN`` of this task; ValueError if it is not there."""
+    found = KNOWN.get(task.name)
+    if found is None or found.ds != task.ds:
+        raise ValueError(
+            f"propagation is 'moments', but the expected reward of {task.name} with "
+            f"{task.ds} states is not known in closed form; 'particles' needs only the "
+            f"reward itself, and moments are ready for {', '.join(KNOWN)}."
+        )
+    return found
 
 
 class Step(NamedTuple):
@@ -130,7 +150,7 @@ class Belief:
 
     def path(self, policy: Controller) -> list[Step]:
         """All H steps."""
-        steps, s = [], self.start
+        steps, s, policy = [], self.start, policy.fixed()
         f, to_f = with_angles(s, self.angles)
         for _ in range(self.H):
             a, to_a = policy.moments(f)
@@ -144,13 +164,8 @@ class Belief:
         self, s: Gaussian, f: Gaussian, to_f: Tensor, a: Gaussian, to_a: Tensor
     ) -> Gaussian:
         """The law of s' = s + y, with y the process at x = (f, a)."""
-        fa = f.S @ to_a  # cov(f, a)
-        S = torch.cat([torch.cat([f.S, fa], 1), torch.cat([fa.T, a.S], 1)])
-        y, to_y = self.process(Gaussian(torch.cat([f.m, a.m]), S))
-        # cov(s, y): s moves y through its features, and through the action
-        C = s.S @ (torch.cat([to_f, to_f @ to_a], 1) @ to_y)
-        S = s.S + y.S + C + C.T
-        return Gaussian(s.m + y.m, (S + S.T) / 2)
+        y, to_y = self.process(joint(f, a, to_a))
+        return moved(s, to_f, to_a, y, to_y)
 
 
 class Particles:
@@ -174,7 +189,7 @@ class Particles:
 
     def __call__(self, policy: Controller) -> Tensor:
         """Mean r_t over the particles for t = 0 to H - 1: (H,)."""
-        s, means = self.start, []
+        s, means, policy = self.start, [], policy.fixed()
         features = self.gp.layout.inputs
         for eps in self.eps:
             a = policy(s if features is None else features(s))

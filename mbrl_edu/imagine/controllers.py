@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mbrl_edu.core import check
-from mbrl_edu.models.moments import Gaussian, radial, squash, squashed
+from mbrl_edu.models.moments import Gaussian, radial
+from mbrl_edu.models.moments_waves import squash, squashed
 
 
 class Controller(Protocol):
@@ -23,6 +24,10 @@ class Controller(Protocol):
     def moments(self, f: Gaussian) -> tuple[Gaussian, Tensor]:
         """The Gaussian of a with the exact mean and covariance of u, squashed, and J
         (df, da) with cov(f, a) = S J; u, before the squashing, is taken as Gaussian."""
+        ...
+
+    def fixed(self) -> Controller:
+        """The same, with all that does not depend on f computed: for many steps."""
         ...
 
 
@@ -42,34 +47,74 @@ class Linear(nn.Module):
     def moments(self, f: Gaussian) -> tuple[Gaussian, Tensor]:
         u = Gaussian(self.W @ f.m + self.b, self.W @ f.S @ self.W.T)
         a, slope = squash(u)
-        return a, self.W.T * slope
+        return a, self.W.T @ slope
+
+    def fixed(self) -> Linear:
+        return self
+
+
+NOISE = 0.01  # of the readings y that a radial policy goes through (PILCO's code)
 
 
 class Radial(nn.Module):
-    """a = squash(sum_i w_i exp(-|(f - c_i) / l|^2 / 2)): n radial basis functions.
+    """a = squash(u(f)), where u is the mean of a Gaussian process that has read y at n
+    points c: a sum of n radial basis functions with the weights w = (K + NOISE^2)^-1 y.
 
-    Parameters: centres c (n, df), one length-scale per feature l (df,), weights w
-    (da, n); all are learned. ``f`` (n, df): where the centres are at first; the
-    length-scales begin with the spread of these.
+    Parameters: centres c (n, df), one length-scale per feature l (df,), readings y
+    (da, n); all are learned. Where basis functions overlap their weights must change
+    together, but each y by itself: the gradient finds its way in y, not in w.
+    ``f`` (n, df): where the centres are at first; the length-scales begin as ``width``
+    times the spread of these, and y is drawn from N(0, scale^2).
     """
 
-    def __init__(self, f: Tensor, da: int, g: torch.Generator, scale: float = 1.0):
+    def __init__(
+        self,
+        f: Tensor,
+        da: int,
+        g: torch.Generator,
+        scale: float = 1.0,
+        width: float = 1.0,
+    ):
         super().__init__()
         check.integer("da", da, low=1)
         f = f.double()
-        std = f.std(0, correction=0)
+        std = width * f.std(0, correction=0)
         self.centres = nn.Parameter(f.clone())
         self.log_l = nn.Parameter(torch.where(std > 0, std, 1.0).log())
-        self.w = nn.Parameter(scale * _normal((da, len(f)), g))
+        self.y = nn.Parameter(scale * _normal((da, len(f)), g))
+
+    def fixed(self) -> Basis:
+        l = self.log_l.exp()  # noqa: E741
+        d = (self.centres.unsqueeze(1) - self.centres) / l
+        noise = NOISE**2 * torch.eye(len(d), dtype=d.dtype, device=d.device)
+        K = (-0.5 * d.square().sum(2)).exp() + noise
+        return Basis(self.centres, l, torch.linalg.solve(K, self.y.T).T)
 
     def forward(self, f: Tensor) -> Tensor:
-        u = (f.unsqueeze(-2) - self.centres) / self.log_l.exp()
+        return self.fixed()(f)
+
+    def moments(self, f: Gaussian) -> tuple[Gaussian, Tensor]:
+        return self.fixed().moments(f)
+
+
+class Basis(NamedTuple):
+    """a = squash(sum_i w_i exp(-|(f - c_i) / l|^2 / 2))."""
+
+    centres: Tensor  # (n, df)
+    l: Tensor  # (df,)  # noqa: E741
+    w: Tensor  # (da, n)
+
+    def fixed(self) -> Basis:
+        return self
+
+    def __call__(self, f: Tensor) -> Tensor:
+        u = (f.unsqueeze(-2) - self.centres) / self.l
         return squashed((-0.5 * u.square().sum(-1)).exp() @ self.w.T)
 
     def moments(self, f: Gaussian) -> tuple[Gaussian, Tensor]:
-        u, J = radial(f, self.centres, self.log_l.exp(), self.w)
+        u, J = radial(f, *self)
         a, slope = squash(u)
-        return a, J * slope
+        return a, J @ slope
 
 
 def ascend(J: Callable[[], Tensor], x: list[nn.Parameter], most: int) -> list[float]:
@@ -85,10 +130,12 @@ def ascend(J: Callable[[], Tensor], x: list[nn.Parameter], most: int) -> list[fl
     def cost(v: np.ndarray) -> tuple[float, np.ndarray]:
         vector_to_parameters(torch.from_numpy(v).to(like), x)
         try:
-            value = J()
-            slope = parameters_to_vector(torch.autograd.grad(value, x)).cpu().numpy()
+            with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+                value = J()
+                slopes = torch.autograd.grad(value, x)
         except FloatingPointError:  # a step too far: a covariance has broken
             return too_far()
+        slope = parameters_to_vector(slopes).cpu().numpy()
         fine = np.isfinite(value.item()) and np.isfinite(slope).all()
         return (-value.item(), -slope) if fine else too_far()
 
@@ -104,7 +151,9 @@ def ascend(J: Callable[[], Tensor], x: list[nn.Parameter], most: int) -> list[fl
 
     begin = like.cpu().numpy()
     values.append(-cost(begin)[0])
-    options = {"maxiter": check.integer("most", most, low=1), "ftol": 1e-10}
+    # the way begins where rewards and slopes are tiny; and memory costs nothing here
+    options = {"maxiter": check.integer("most", most, low=1), "maxcor": 50}
+    options |= {"ftol": 1e-10, "gtol": 1e-9}
     found = minimize(
         cost, begin, jac=True, method="L-BFGS-B", callback=note, options=options
     )

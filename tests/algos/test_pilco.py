@@ -18,6 +18,7 @@ from mbrl_edu.imagine.controllers import Linear, Radial, ascend
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Angles, Layout, no_reward
 from mbrl_edu.models.moments import Gaussian
+from mbrl_edu.models.moments_waves import squashed
 
 # as small as it gets: these runs are about the loop, not about learning
 TINY = Config(2, length=20, H=3, n=4, P=5, iterations=2, restarts=0, resets=3)
@@ -186,7 +187,7 @@ def test_expected_rewards_of_certain_states_are_the_rewards(name):
     for seed in range(10):
         s, a = normal(1, known.ds, seed=seed), normal(1, 1, seed=seed + 50).clamp(-1, 1)
         s_next = normal(1, known.ds, seed=seed + 100)
-        if name != "CartPoleSwingUp-v0":
+        if "CartPole" not in name:
             s_next = known_task.dynamics(s, a)
 
         def sure(x):
@@ -205,6 +206,28 @@ def test_policies_stay_within_their_bounds():
         assert a.shape == (1000, 1) and a.abs().max() <= 1
         out, _ = policy.moments(Gaussian(f[0], 10 * torch.eye(5).double()))
         assert out.m.abs() <= 1 and 0 <= out.S <= 1
+
+
+def test_a_radial_policy_goes_through_its_readings():
+    f = normal(6, 5, seed=7)
+    narrow, wide = (Radial(f, 2, Streams(0)["p"], width=w) for w in (1.0, 2.0))
+    assert torch.allclose(wide.log_l, narrow.log_l + np.log(2))
+    for policy in (narrow, wide):
+        assert torch.allclose(policy(f), squashed(policy.y.T), atol=1e-2)
+        assert torch.equal(policy.fixed()(f), policy(f))
+        S = 0.1 * torch.eye(5).double()
+        one, two = (p.moments(Gaussian(f[0], S)) for p in (policy, policy.fixed()))
+        assert torch.equal(one[0].S, two[0].S) and torch.equal(one[1], two[1])
+
+
+def test_fresh_policies_look_at_random_trials_and_begin_at_the_start():
+    agent = Agent(task("PilcoCartPole-v0"), tiny(n=4000, spread=2.0), Streams(0))
+    s = normal(50, 4, seed=1) * torch.tensor([1.0, 9, 0.5, 3]) + 7
+    c = agent._fresh(s, Streams(1)["p"]).centres  # sin, cos, then x, x', theta'
+    assert (c[:, 2:].mean(0).abs() < 0.3).all()
+    std = c[:, 2:].std(0) / s.std(0)[[0, 2, 3]]
+    assert torch.allclose(std, torch.tensor(2.0).double(), rtol=0.05)
+    assert (c[:, :2].mean(0).abs() < 0.05).all()  # all around
 
 
 # The optimiser
@@ -245,6 +268,29 @@ def test_the_books_are_right():
         assert obtained == pytest.approx(trials[k][:3].sum(), rel=1e-5)
     assert run.model_steps % 3 == 0 and run.model_steps > 0
     assert np.abs(run.a).max() <= 1
+
+
+def test_the_best_of_old_and_fresh_policies_is_kept(monkeypatch):
+    """Two fresh ones in trial 1, then one beside the old one; worth by their turn."""
+    agent, tried = Agent(task("LQR-v0"), tiny(restarts=1), Streams(0)), []
+    worth = iter([2.0, 3.0, 2.5, 2.9, 1.0, 2.0])
+
+    def improve(policy, imagine):
+        tried.append(policy)
+        return [0.0, next(worth)]
+
+    monkeypatch.setattr(agent, "_improve", improve)
+    D = decisions(Batch(*rows(20)), [20], 1)
+    for k in (1, 2, 3):
+        agent.learn(k, D, 20)
+    assert tried[3] is tried[1]  # the better one of the first trial is old in trial 2
+    assert tried[5] is tried[3] and agent.policy is tried[5]
+    assert agent.climb == [[0.0, 3.0], [0.0, 2.9], [0.0, 2.0]]
+
+
+def rows(n):
+    s, zero = normal(n, 2, seed=1), torch.zeros(n).double()
+    return s, normal(n, 1, seed=2), zero, 0.9 * s + 0.1 * normal(n, 2, seed=3), zero
 
 
 def test_same_seed_same_run():
@@ -316,7 +362,7 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(last):
     assert whole.model_steps == again.model_steps
     for one, two in (
         (whole.agent.model.beta, again.agent.model.beta),
-        (whole.agent.policy.w, again.agent.policy.w),
+        (whole.agent.policy.y, again.agent.policy.y),
     ):
         assert torch.equal(one, two)
 
@@ -370,6 +416,7 @@ def test_on_a_gpu(propagation):
         ({"policy": "RBF"}, "policy is 'RBF'"),
         ({"n": 0}, "n is 0"),
         ({"spread": 0}, "spread is 0"),
+        ({"width": 0}, "width is 0"),
         ({"iterations": 0}, "iterations is 0"),
         ({"restarts": -1}, "restarts is -1"),
         ({"gp_rows": 1}, "gp_rows is 1"),

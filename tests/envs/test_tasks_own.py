@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
+from scipy.integrate import solve_ivp
 
-from mbrl_edu.envs import line, rendering, swingup
+from mbrl_edu.envs import line, pilco_cartpole, rendering, swingup
 from mbrl_edu.envs.cartpole import ContinuousCartPole
+from mbrl_edu.envs.pilco_cartpole import PilcoCartPole
 from mbrl_edu.envs.swingup import CartPoleSwingUp
-from mbrl_edu.envs.tasks import task
+from mbrl_edu.envs.tasks import pilco_task, task
 
 BACKENDS = [name for name in ("egl", "osmesa") if rendering.can_draw(name)]
 
@@ -124,6 +126,59 @@ def test_swing_up_that_goes_round_never_ends():
         total += r
         assert not d and cut == (i == 199)
     assert total < 200
+
+
+def rod_on_a_cart(s, force, m=0.5, M=0.5, l=0.5, b=0.1, g=9.82):  # noqa: E741
+    """0.1 s of Lagrange's equations with the matrix of masses, to 1e-10."""
+
+    def rates(_, s):
+        x, theta, v, w = s
+        masses = [[M + m, m * l / 2 * np.cos(theta)], [0, m * l**2 / 3]]
+        masses[1][0] = masses[0][1]
+        push = force - b * v + m * l / 2 * np.sin(theta) * w**2
+        turn = -m * g * l / 2 * np.sin(theta)
+        return [v, w, *np.linalg.solve(masses, [push, turn])]
+
+    return solve_ivp(rates, (0, 0.1), s, rtol=1e-10, atol=1e-10).y[:, -1]
+
+
+def test_pilcos_cart_pole_is_a_rod_on_a_cart():
+    env, g = PilcoCartPole(), np.random.default_rng(0)
+    for _ in range(50):
+        env.reset(seed=0)
+        s = env.s = g.normal(0, [1, 3, 2, 5])
+        a = g.uniform(-1.5, 1.5, 1)  # clipped
+        s_next, r, d, *_ = env.step(a)
+        exact = rod_on_a_cart(s, 10 * np.clip(a[0], -1, 1))
+        assert env.s == pytest.approx(exact, abs=1e-5) and not d
+        assert s_next == pytest.approx(env.s, rel=1e-6)
+        x, theta = exact[:2]
+        tip = np.array([x + 0.5 * np.sin(theta), -0.5 * np.cos(theta)])
+        miss = np.sum((tip - [0, 0.5]) ** 2)
+        assert r == pytest.approx(np.exp(-miss / (2 * 0.25**2)), abs=1e-4)
+        s = torch.as_tensor(env.s)
+        assert pilco_cartpole.tip(s).square().sum().item() == pytest.approx(
+            miss, abs=1e-5
+        )
+    starts = np.array([env.reset(seed=i)[0] for i in range(400)])
+    assert np.abs(starts.mean(0)).max() < 4 * 0.1 / 400**0.5
+    assert np.abs(starts.std(0) / 0.1 - 1).max() < 4 / 800**0.5
+
+
+def test_noise_is_on_the_readings_alone():
+    env, quiet = (PilcoCartPole(noise=x) for x in (0.01, 0.0))
+    read, r = [], []
+    for e in (env, quiet):
+        e.reset(seed=1)
+        steps = [e.step([np.sin(t)]) for t in range(400)]
+        read.append([s for s, *_ in steps])
+        r.append([pay for _, pay, *_ in steps])
+    assert r[0] == r[1] and (env.s == quiet.s).all()
+    eps = np.array(read[0]) - read[1]
+    assert np.abs(eps.std(0) / 0.01 - 1).max() < 4 / 800**0.5
+    assert pilco_task(0.01).make().unwrapped.noise == 0.01
+    with pytest.raises(ValueError, match="noise is -1"):
+        PilcoCartPole(noise=-1)
 
 
 def test_bad_render_mode_is_refused():

@@ -42,6 +42,9 @@ def push(name, env, g):
         inner.s = g.normal(0, 1, inner.s.shape) * [0.1] * len(inner.s)
         inner.s[i] = limit + g.normal(0, 0.02)
         return inner.s.astype(np.float32)
+    elif name == "PilcoCartPole-v0":
+        inner.s = g.normal(0, [1, 3, 2, 5])
+        return inner.s.astype(np.float32)
     elif name == "Pendulum-v1":
         inner.state = g.uniform([-np.pi, -8], [np.pi, 8])
     else:

@@ -8,16 +8,10 @@ import torch
 
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Angles, Layout, no_reward
-from mbrl_edu.models.moments import (
-    Gaussian,
-    Process,
-    radial,
-    saturating,
-    sine,
-    squash,
-    squashed,
-    with_angles,
-)
+from mbrl_edu.models.moments import Gaussian, radial, saturating
+from mbrl_edu.models.moments_chain import joint, moved
+from mbrl_edu.models.moments_process import Process
+from mbrl_edu.models.moments_waves import sine, squash, squashed, with_angles
 
 DRAWS = 1_000_000
 DS, DX, N = 2, 3, 15
@@ -50,7 +44,6 @@ def agree(x, out, z, y, sd=6.0):
     """Mean, covariance and cov(x, y) = S J of ``out`` are those of the draws, within
     ``sd`` standard errors."""
     f, J = out
-    J = J if J.dim() == 2 else torch.diag(J)
     n = len(z)
     zc, yc = z - z.mean(0), y - y.mean(0)
     se = yc.std(0) / n**0.5
@@ -121,15 +114,43 @@ def of_all(function, make):
 def test_gradients_against_finite_differences():
     m, root = normal(DX, seed=1), 0.4 * normal(DX, DX, seed=2)
     assert of_all(Process(process()), (m, root))
-    assert of_all(squash, (m, root))
+    assert of_all(squash, (m, root)) and of_all(sine, (m, root))
     assert of_all(lambda x: with_angles(x, (0, 2)), (m, root))
     c, w = normal(6, DX, seed=3), normal(2, 6, seed=4)
     assert of_all(radial, (m, root, c, normal(DX, seed=5).abs() + 0.5, w))
 
+    A, b = normal(2, DX, seed=6).numpy(), normal(2, seed=7).numpy()
+
     def worth(m, root):
-        return saturating(Gaussian(m, root @ root.T), 0.7)
+        x = Gaussian(m, root @ root.T)
+        return saturating(x, 0.7), saturating(x, 1.5, A, b)
 
     assert torch.autograd.gradcheck(worth, [m.requires_grad_(), root.requires_grad_()])
+
+
+def test_the_chain_of_a_linear_step():
+    """s -> f -> a and (f, a) -> y, all of them linear, against plain products."""
+    d, df, da = 3, 4, 2
+    s = gaussian(d)
+    to_f, to_a, to_y = normal(d, df), normal(df, da, seed=1), normal(df + da, d, seed=2)
+    f = Gaussian(s.m @ to_f, to_f.T @ s.S @ to_f)
+    a = Gaussian(f.m @ to_a, to_a.T @ f.S @ to_a)
+    x = joint(f, a, to_a)
+    all_x = torch.cat([to_f, to_f @ to_a], 1)
+    assert torch.allclose(x.m, s.m @ all_x)
+    assert torch.allclose(x.S, all_x.T @ s.S @ all_x)
+    y = Gaussian(x.m @ to_y, to_y.T @ x.S @ to_y)
+    s_next = moved(s, to_f, to_a, y, to_y)
+    step = torch.eye(d) + all_x @ to_y
+    assert torch.allclose(s_next.m, s.m @ step)
+    assert torch.allclose(s_next.S, step.T @ s.S @ step)
+
+    def whole(m, root, to_f, to_a, to_y):
+        s, f, a = (Gaussian(m[:k], root[:k] @ root[:k].T) for k in (d, df, da))
+        return *joint(f, a, to_a), *moved(s, to_f, to_a, s, to_y)
+
+    given = normal(df, seed=3), normal(df, df, seed=4), to_f, to_a, to_y
+    assert torch.autograd.gradcheck(whole, [x.requires_grad_() for x in given])
 
 
 def test_angles_and_squashing_against_a_million_draws():
