@@ -8,7 +8,7 @@ step sizes and evaluations. The seeds are not those that the presets were chosen
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mbrl_edu.algos import sac
@@ -20,7 +20,7 @@ from mbrl_edu.experiment.studies import study
 from mbrl_edu.experiment.sweep import sweep
 
 PAGE = "07-mbpo"
-FIRST = 10  # the first seed
+FIVE, TEN = range(10, 15), range(10, 20)  # seeds
 PENDULUM, SWING, HOPPER = "Pendulum-v1", "CartPoleSwingUp-v0", "Hopper-v5"
 INVERTED = "InvertedPendulum-v5"
 SAME = "SAC, same G"  # as many policy updates per real step as MBPO
@@ -37,7 +37,8 @@ _TINY_PPO |= {"hidden": (8,), "epochs": 1, "episodes": 1}
 _TINY_OF = {"mbpo": _TINY | _TINY_MODEL, "sac": _TINY, "ppo": _TINY_PPO}
 
 Options = Mapping[str, Any]
-Job = tuple[str, str, str, Options, int]  # label, method, task, options, seeds
+# label, method, task, options, seeds
+Job = tuple[str, str, str, Options, Iterable[int]]
 
 
 def cheap(task: str, **change: Any) -> dict[str, Any]:
@@ -51,16 +52,26 @@ def without_a_model(options: Options, **change: Any) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k in fields} | {"G": 1} | change
 
 
-def runs(jobs: list[Job], folder: Any, workers: int | None, quick: bool) -> Any:
-    """One row per label, seed and evaluation: step, return, updates, run_seconds."""
+def runs(
+    jobs: list[Job],
+    folder: Any,
+    workers: int | None,
+    quick: bool,
+    seeds: Iterable[int],
+) -> Any:
+    """One row per label, seed and evaluation: step, return, updates, run_seconds; of
+    those seeds of a job that are among ``seeds``, or of its first one if ``quick``."""
     import pandas as pd
 
     parts = []
-    for label, method, task, options, seeds in jobs:
+    for label, method, task, options, known in jobs:
+        some = [seed for seed in known if seed in set(seeds)]
         if quick:
             options = dict(options) | _TINY_OF[method]
-        count = range(FIRST, FIRST + (1 if quick else seeds))
-        done = sweep(method, task, count, {label: options}, folder, workers)
+            some = some[:1]
+        if not some:
+            continue
+        done = sweep(method, task, some, {label: options}, folder, workers)
         table = done.frame()
         if method == "ppo":  # its "return" is that of the steps it learns from
             table = table.dropna(subset="greedy")
@@ -73,52 +84,63 @@ def runs(jobs: list[Job], folder: Any, workers: int | None, quick: bool) -> Any:
     return pd.concat(parts, ignore_index=True)[names].round(3)
 
 
-@study("mbpo-inverted-pendulum", title="MBPO, SAC, PPO on a pole", page=PAGE)
-def inverted_pendulum(workers, folder, quick=False):
-    """MBPO for 2,500 real steps, SAC with as many updates per step as long; SAC and
+@study(
+    "mbpo-inverted-pendulum", title="MBPO, SAC, PPO on a pole", page=PAGE, seeds=FIVE
+)
+def inverted_pendulum(workers, folder, quick=False, seeds=FIVE):
+    """MBPO and SAC with as many updates per step, as long as the preset says; SAC and
     PPO until they are sure to have learned, or never will."""
     mine = cheap(INVERTED)
     long = {"T": 20_500, "epoch": 500}
     ppo = {"steps": 150_000, "actors": 4, "rollout": 256, "look": 2}
     jobs: list[Job] = [
-        ("MBPO", "mbpo", INVERTED, mine, 5),
-        (SAME, "sac", INVERTED, without_a_model(mine, G=mine["G"]), 5),
-        ("SAC", "sac", INVERTED, without_a_model(mine, **long), 5),
-        ("PPO", "ppo", INVERTED, ppo, 5),
+        ("MBPO", "mbpo", INVERTED, mine, FIVE),
+        (SAME, "sac", INVERTED, without_a_model(mine, G=mine["G"]), FIVE),
+        ("SAC", "sac", INVERTED, without_a_model(mine, **long), FIVE),
+        ("PPO", "ppo", INVERTED, ppo, FIVE),
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-pendulum", title="MBPO and long-trained SAC on a pendulum", page=PAGE)
-def pendulum(workers, folder, quick=False):
+@study(
+    "mbpo-pendulum",
+    title="MBPO and long-trained SAC on a pendulum",
+    page=PAGE,
+    seeds=TEN,
+)
+def pendulum(workers, folder, quick=False, seeds=TEN):
     """MBPO and SAC for at most 2,500 real steps, ten seeds; what SAC reaches in
     20,000, and MBPO in 10,000, five seeds. Ten greedy episodes per evaluation."""
     mine = cheap(PENDULUM, T=2_500, episodes=10)
     mine["T"] -= (mine["T"] - mine["T_random"]) % mine["epoch"]
     jobs: list[Job] = [
-        ("MBPO", "mbpo", PENDULUM, mine, 10),
-        ("SAC", "sac", PENDULUM, without_a_model(mine), 10),
-        ("MBPO, long", "mbpo", PENDULUM, mine | {"T": 10_000}, 5),
-        ("SAC, long", "sac", PENDULUM, without_a_model(mine, T=20_000), 5),
+        ("MBPO", "mbpo", PENDULUM, mine, TEN),
+        ("SAC", "sac", PENDULUM, without_a_model(mine), TEN),
+        ("MBPO, long", "mbpo", PENDULUM, mine | {"T": 10_000}, FIVE),
+        ("SAC, long", "sac", PENDULUM, without_a_model(mine, T=20_000), FIVE),
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-swingup", title="MBPO and SAC on the swing-up of PETS", page=PAGE)
-def swingup(workers, folder, quick=False):
+@study(
+    "mbpo-swingup", title="MBPO and SAC on the swing-up of PETS", page=PAGE, seeds=FIVE
+)
+def swingup(workers, folder, quick=False, seeds=FIVE):
     """MBPO and SAC with its updates as long as the preset says, SAC for 40,000 steps:
     what model-free learning ends at."""
     mine = cheap(SWING)
     jobs: list[Job] = [
-        ("MBPO", "mbpo", SWING, mine, 5),
-        (SAME, "sac", SWING, without_a_model(mine, G=mine["G"]), 5),
-        ("SAC", "sac", SWING, without_a_model(mine, T=40_000), 5),
+        ("MBPO", "mbpo", SWING, mine, FIVE),
+        (SAME, "sac", SWING, without_a_model(mine, G=mine["G"]), FIVE),
+        ("SAC", "sac", SWING, without_a_model(mine, T=40_000), FIVE),
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-lengths", title="How long, and from where to imagine", page=PAGE)
-def lengths(workers, folder, quick=False):
+@study(
+    "mbpo-lengths", title="How long, and from where to imagine", page=PAGE, seeds=FIVE
+)
+def lengths(workers, folder, quick=False, seeds=FIVE):
     """k = 1, k that grows over the first half of the run, long k; and long k from the
     start state of an episode instead of any real state. All on the swing-up, where a
     start tells little about the rest."""
@@ -131,56 +153,61 @@ def lengths(workers, folder, quick=False):
         f"k = {LONG}, from the start": {"k": (0, 1, LONG, LONG), "start": "initial"},
     }
     jobs: list[Job] = [
-        (label, "mbpo", SWING, mine | dict(change), 5)
+        (label, "mbpo", SWING, mine | dict(change), FIVE)
         for label, change in variants.items()
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-real-ratio", title="MBPO by its share of real data", page=PAGE)
-def real_ratio(workers, folder, quick=False):
+@study("mbpo-real-ratio", title="MBPO by its share of real data", page=PAGE, seeds=FIVE)
+def real_ratio(workers, folder, quick=False, seeds=FIVE):
     """A policy batch without real transitions, with 5 %, half, and nothing else."""
     mine = cheap(INVERTED)
     jobs: list[Job] = [
-        (f"real {b:.0%}", "mbpo", INVERTED, mine | {"real_ratio": b}, 5)
+        (f"real {b:.0%}", "mbpo", INVERTED, mine | {"real_ratio": b}, FIVE)
         for b in REAL_RATIOS
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-members", title="MBPO by the size of its ensemble", page=PAGE)
-def members(workers, folder, quick=False):
+@study("mbpo-members", title="MBPO by the size of its ensemble", page=PAGE, seeds=FIVE)
+def members(workers, folder, quick=False, seeds=FIVE):
     """One network; seven networks of which rollouts use one, three or all."""
     mine = cheap(INVERTED)
     variants = {"one network": (1, 1)} | {f"{e} of 7": (7, e) for e in (1, 3, 7)}
     jobs: list[Job] = [
-        (label, "mbpo", INVERTED, mine | {"B": B, "elites": elites}, 5)
+        (label, "mbpo", INVERTED, mine | {"B": B, "elites": elites}, FIVE)
         for label, (B, elites) in variants.items()
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-hopper", title="MBPO and SAC on the hopper", page=PAGE)
-def hopper(workers, folder, quick=False):
+@study("mbpo-hopper", title="MBPO and SAC on the hopper", page=PAGE, seeds=FIVE)
+def hopper(workers, folder, quick=False, seeds=FIVE):
     """The settings of MBPO's code, but a tenth of its rollouts, for 30,000 real steps;
     SAC with one update a step and with as many as MBPO."""
     mine = preset("mbpo", HOPPER, "paper") | {"T": 30_000, "M": 10_000}
     mine |= {"hidden": (256, 256), "episodes": 5}
     jobs: list[Job] = [
-        ("MBPO", "mbpo", HOPPER, mine, 5),
-        ("SAC", "sac", HOPPER, without_a_model(mine), 5),
-        (SAME, "sac", HOPPER, without_a_model(mine, G=mine["G"]), 5),
+        ("MBPO", "mbpo", HOPPER, mine, FIVE),
+        ("SAC", "sac", HOPPER, without_a_model(mine), FIVE),
+        (SAME, "sac", HOPPER, without_a_model(mine, G=mine["G"]), FIVE),
     ]
-    return runs(jobs, folder, workers, quick)
+    return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-bound", title="The bound of MBPO beside the gap it bounds", page=PAGE)
-def bound(workers, folder, quick=False):
+@study(
+    "mbpo-bound",
+    title="The bound of MBPO beside the gap it bounds",
+    page=PAGE,
+    seeds=FIVE,
+)
+def bound(workers, folder, quick=False, seeds=FIVE):
     """MBPO on a noisy point mass whose law is known: both returns, model error, policy
     shift and the bound at every evaluation; see ``measured_bound``."""
     import pandas as pd
 
-    seeds = range(FIRST, FIRST + (1 if quick else 5))
+    seeds = list(seeds)[: 1 if quick else None]
     jobs = [functools.partial(measured, seed, quick) for seed in seeds]
     rows: list[dict[str, Any]] = []
     with Progress("mbpo-bound", len(seeds), "runs") as bar:
