@@ -41,6 +41,7 @@ class Config(hyper.Config):
     updates: int = 300  # gradient steps per stage, about (AutoMBPO)
     learner: str = "autombpo"  # a network for each knob and no critic: autombpo; with a
     # critic and PPO's usual settings: general
+    small: bool = False  # first weights of sd 0.04 (AutoMBPO: Hopper and Humanoid)
 
     def __post_init__(self):
         super().__post_init__()
@@ -48,6 +49,7 @@ class Config(hyper.Config):
             check.integer(name, getattr(self, name), low=1)
         check.integer("explore", self.explore, low=0)
         check.choice("learner", self.learner, PPOS)
+        check.choice("small", self.small, (True, False))
 
     @property
     def steps_in_all(self) -> int:
@@ -59,7 +61,8 @@ class Config(hyper.Config):
         """Settings of PPO, with so many epochs that there are ``updates`` steps."""
         chosen = PPOS[self.learner]
         pieces = math.ceil(self.runs * self.decisions / chosen.batch)
-        return replace(chosen, epochs=max(round(self.updates / pieces), 1))
+        chosen = replace(chosen, epochs=max(round(self.updates / pieces), 1))
+        return replace(chosen, init="small") if self.small else chosen
 
     def eps(self, stage: int) -> float:
         """The share of random decisions in a stage, counted from 0."""

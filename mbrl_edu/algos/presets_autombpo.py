@@ -27,11 +27,13 @@ _PAPER: dict[str, Any] = {
 
 # task -> what differs; T is that of training, with the random steps
 _TASKS: dict[str, dict[str, Any]] = {
-    "Hopper-v5": {"T": 55_000, "ranges": (0.01, 100.0, 10.0, 3000.0)},
+    "Hopper-v5": {
+        "T": 55_000, "ranges": (0.01, 100.0, 10.0, 3000.0), "small": True,
+    },
     "AntTruncated-v5": {"T": 55_000, "ranges": (1.0, 20.0, 80.0, 3000.0)},
     "HumanoidTruncated-v5": {
         "T": 105_000, "ranges": (1.0, 100.0, 10.0, 3000.0), "decide_every": 500,
-        "fit_every": 250, "M": 25_000, "stages": 20,
+        "fit_every": 250, "M": 25_000, "stages": 20, "small": True,
     },
 }  # fmt: skip
 
@@ -44,11 +46,22 @@ _CHEAP: dict[str, Any] = {
     "updates": 100,
 }  # fmt: skip
 
+# Its other two controllers turn one knob each; both are shipped, but not its script.
+_OTHERS = {"paper-G": ("G",), "paper-k": ("k",)}
+
+
+def _paper(task: str, **change: Any) -> dict[str, Any]:
+    base = presets_mbpo.PRESETS["mbpo", task, "paper"]
+    return base | _PAPER | _TASKS[task] | {"k_max": max(base["k"][2:])} | change
+
+
 PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
-    ("autombpo", task, "paper"): presets_mbpo.PRESETS["mbpo", task, "paper"]
-    | _PAPER
-    | change
-    for task, change in _TASKS.items()
+    **{("autombpo", task, "paper"): _paper(task) for task in _TASKS},
+    **{
+        ("autombpo", task, name): _paper(task, knobs=knobs, small=False)
+        for task in _TASKS
+        for name, knobs in _OTHERS.items()
+    },
 }
 PRESETS["autombpo", "Line-v0", "cheap"] = _CHEAP
 # Ours: 14 runs of MBPO as on two CPU cores, with half its updates to begin with.

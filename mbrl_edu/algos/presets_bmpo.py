@@ -32,6 +32,13 @@ _TASKS: dict[str, dict[str, Any]] = {
     "Walker2d-v5": {
         "T": 200_000, "k_back": (0, 1, 1, 1), "beta": (0, 100, 0.01, 0), "H_mpc": 1,
     },
+    "HopperNT-v5": {
+        "T": 100_000, "k_back": (20, 150, 1, 15), "beta": (0, 1, 0.01, 0.01),
+        "H_mpc": 6,
+    },
+    "Walker2dNT-v5": {
+        "T": 200_000, "k_back": (0, 1, 1, 1), "beta": (0, 1, 0.01, 0.01), "H_mpc": 0,
+    },
     "AntTruncated-v5": {
         "T": 300_000, "k_back": (0, 1, 1, 1), "beta": (0, 1, 0.003, 0.003), "H_mpc": 0,
     },

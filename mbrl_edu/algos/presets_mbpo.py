@@ -42,6 +42,8 @@ _TASKS: dict[str, dict[str, Any]] = {
         "k": (1, 5, 1, 5), "target_entropy": -1.0,
         "fit_batch": 128,  # ours: 200 random steps do not fill a batch of 256
     },
+    "HopperNT-v5": {"T": 100_000, "k": (20, 150, 1, 15), "target_entropy": -1.0},
+    "Walker2dNT-v5": {"T": 200_000, "target_entropy": -3.0},
     # A, without its adaptation
     "Swimmer-v5": {"T": 302_000, "T_random": 2_000, "target_entropy": -1.0},
     # L: 5000 real steps, epochs of 200

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
 
+INITS = ("orthogonal", "glorot", "small")  # first weights, see ``start``
+
 
 class Gaussian(nn.Module):
     """a ~ N(mu(s), sd^2), one component beside the other; sd does not depend on s.
@@ -96,12 +98,15 @@ class Categorical(nn.Module):
 
 def start(net: nn.Module, how: str, last: float) -> None:
     """First weights of a network, biases 0: ``"orthogonal"`` with gain sqrt(2) inside
-    and ``last`` on the output (baselines), or ``"glorot"`` (AutoMBPO's code)."""
+    and ``last`` on the output (baselines); or, by AutoMBPO's code, ``"glorot"`` or
+    ``"small"``, a normal law with standard deviation 0.04."""
     layers = [x for x in net.modules() if isinstance(x, nn.Linear)]
     for layer in layers:
         nn.init.zeros_(layer.bias)
         if how == "glorot":
             nn.init.xavier_uniform_(layer.weight)
+        elif how == "small":
+            nn.init.normal_(layer.weight, std=0.04)
         else:
             gain = last if layer is layers[-1] else 2**0.5
             nn.init.orthogonal_(layer.weight, gain)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mbrl_edu.control.advantage import Moments, Rollout, Samples, Scale, gae
-from mbrl_edu.control.heads import Categorical, Gaussian, start
+from mbrl_edu.control.heads import INITS, Categorical, Gaussian, start
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
 from mbrl_edu.core.rng import Streams
@@ -43,7 +43,8 @@ class Config:
     target_kl: float | None = None  # no further epoch beyond; none: all (Spinning Up)
     hidden: tuple[int, ...] = (64, 64)  # units per hidden layer, tanh (PPO, 6.1)
     trunk: str = "shared"  # "separate": a network and a clip for every head (AutoMBPO)
-    init: str = "orthogonal"  # first weights: orthogonal (baselines), glorot (AutoMBPO)
+    init: str = "orthogonal"  # first weights: orthogonal (baselines); glorot, or small,
+    # a normal law of sd 0.04 (AutoMBPO, by task)
     sd: float = 0.5  # of continuous actions at first (Andr. 0.5, baselines 1)
 
     def __post_init__(self):
@@ -64,7 +65,7 @@ class Config:
         for h in self.hidden:
             check.integer("hidden", h, low=1)
         check.choice("trunk", self.trunk, ("shared", "separate"))
-        check.choice("init", self.init, ("orthogonal", "glorot"))
+        check.choice("init", self.init, INITS)
 
 
 # The hyper-controller of AutoMBPO, by its code: rewards to go in place of advantages.

@@ -40,6 +40,8 @@ CONTINUOUS: dict[str, tuple[str, int]] = {
     "ProbeBoth-v0": ("mbrl_edu.envs.probes:ProbeBoth", 2),
     "ProbeTimeLimit-v0": ("mbrl_edu.envs.probes:ProbeTimeLimit", 5),
     "HalfCheetahSpeed-v5": ("mbrl_edu.envs.variants:HalfCheetahSpeed", 1000),
+    "HopperNT-v5": ("mbrl_edu.envs.variants:HopperNT", 1000),
+    "Walker2dNT-v5": ("mbrl_edu.envs.variants:Walker2dNT", 1000),
     "AntTruncated-v5": ("mbrl_edu.envs.variants:ant_truncated", 1000),
     "HumanoidTruncated-v5": ("mbrl_edu.envs.variants:humanoid_truncated", 1000),
 }

@@ -100,6 +100,15 @@ def walker_end(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
     return _end((z > 0.8) & (z < 2) & (pitch.abs() < 1), s_next)
 
 
+# HopperNT, Walker2dNT: the same states, no end; the reward looks at s and a (BMPO)
+def hopper_nt_reward(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
+    return s[..., 5] + 1 - 0.1 * a.pow(2).sum(-1) - 3 * (s[..., 0] - 1.3) ** 2
+
+
+def walker_nt_reward(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
+    return s[..., 8] + 1 - 0.1 * a.pow(2).sum(-1) - 3 * (s[..., 0] - 1.3) ** 2
+
+
 # Ant-v5, Humanoid-v5, also truncated: s begins with z
 def ant_end(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
     z = s_next[..., 0]

@@ -100,6 +100,20 @@ _OWN = (
         note="HalfCheetah-v5 with (x' - x) / dt of the last step as component 0.",
     ),
     _own(
+        "HopperNT-v5",
+        ds=11,
+        da=3,
+        reward=rules.hopper_nt_reward,
+        note="Hopper-v5 without an end (BMPO). The reward looks at s and a, not at s'.",
+    ),
+    _own(
+        "Walker2dNT-v5",
+        ds=17,
+        da=6,
+        reward=rules.walker_nt_reward,
+        note="Walker2d-v5 without an end (BMPO). The reward looks at s and a.",
+    ),
+    _own(
         "AntTruncated-v5",
         ds=27,
         da=8,

@@ -563,6 +563,16 @@ def test_the_front_door_trains_and_reports_every_run(tmp_path):
     )
 
 
+def test_first_weights_of_the_controller_by_task():
+    hopper, ant = (
+        Config(**preset("autombpo", task, "paper"))
+        for task in ("Hopper-v5", "AntTruncated-v5")
+    )
+    assert hopper.ppo_config.init == "small" and ant.ppo_config.init == "glorot"
+    second = Config(**preset("autombpo", "AntTruncated-v5", "paper-k"))
+    assert second.knobs == ("k",) and second.k_max == 25 and not second.small
+
+
 def test_it_learns_the_line():
     """A controller of fits and real_ratio learns from five short runs. Then it
     drives one with the settings that MBPO learns with: within 10 % of the exact

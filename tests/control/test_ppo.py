@@ -246,6 +246,9 @@ def test_first_weights():
     bound = math.sqrt(6 / (32 + 3))
     most = glorot.pi.nets[0][-1].weight.abs().max().item()
     assert 0.9 * bound < most <= bound
+    small = PPO(9, (3,), Config(hidden=(256,), init="small"), Streams(0))
+    assert small.pi.nets[0][0].weight.std().item() == pytest.approx(0.04, rel=0.1)
+    assert not small.pi.nets[0][0].bias.any()
 
 
 # Normalisation
