@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.mujoco import MujocoEnv
 from gymnasium.envs.mujoco.ant_v5 import AntEnv
 from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
@@ -52,8 +53,8 @@ class HalfCheetahSpeed(HalfCheetahEnv):
         return s, r, d, cut, info
 
 
-class HopperNT(HopperEnv):
-    """Hopper-v5 that never ends: a fall costs height instead (BMPO).
+class _Upright(MujocoEnv):
+    """Never ends: a fall costs height instead.
 
     r = x' + 1 - 0.1 |a|^2 - 3 (z - 1.3)^2, with height and forward speed as they are
     seen before the step: a function of (s, a).
@@ -64,24 +65,15 @@ class HopperNT(HopperEnv):
         _bounded(self)
 
     def step(self, a):
-        r = _upright(self._get_obs(), np.asarray(a, float), self.model.nq - 1)
-        s, _, _, cut, info = super().step(a)
-        return s, r, False, cut, info
+        s, x_dot = self._get_obs(), self.model.nq - 1  # the first speed after q[1:]
+        cost = 0.1 * np.sum(np.square(a)) + 3 * (s[0] - 1.3) ** 2
+        s_next, _, _, cut, info = super().step(a)
+        return s_next, float(s[x_dot] + 1 - cost), False, cut, info
 
 
-class Walker2dNT(Walker2dEnv):
-    """Walker2d-v5 that never ends, with the reward of ``HopperNT`` (BMPO)."""
-
-    def __init__(self, **arguments: Any):
-        super().__init__(terminate_when_unhealthy=False, **arguments)
-        _bounded(self)
-
-    def step(self, a):
-        r = _upright(self._get_obs(), np.asarray(a, float), self.model.nq - 1)
-        s, _, _, cut, info = super().step(a)
-        return s, r, False, cut, info
+class HopperNT(_Upright, HopperEnv):
+    """Hopper-v5 that never ends (BMPO); see ``rules.hopper_nt_reward``."""
 
 
-def _upright(s: np.ndarray, a: np.ndarray, speed: int) -> float:
-    """The reward of both; ``speed``: which entry of s is the forward speed."""
-    return float(s[speed] + 1 - 0.1 * np.sum(a**2) - 3 * (s[0] - 1.3) ** 2)
+class Walker2dNT(_Upright, Walker2dEnv):
+    """Walker2d-v5 that never ends (BMPO); see ``rules.walker_nt_reward``."""
