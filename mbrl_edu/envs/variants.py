@@ -61,11 +61,12 @@ class _Upright(MujocoEnv):
     """
 
     def __init__(self, **arguments: Any):
-        super().__init__(terminate_when_unhealthy=False, **arguments)
+        super().__init__(terminate_when_unhealthy=False, **arguments)  # type: ignore
         _bounded(self)
 
     def step(self, a):
-        s, x_dot = self._get_obs(), self.model.nq - 1  # the first speed after q[1:]
+        x_dot = self.model.nq - 1  # in s, the first speed after q[1:]
+        s = self._get_obs()  # type: ignore[attr-defined]
         cost = 0.1 * np.sum(np.square(a)) + 3 * (s[0] - 1.3) ** 2
         s_next, _, _, cut, info = super().step(a)
         return s_next, float(s[x_dot] + 1 - cost), False, cut, info
