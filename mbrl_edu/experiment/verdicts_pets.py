@@ -6,9 +6,9 @@ solved      a trial of at least 140, 77 % of what the same planner gets with the
             dynamics; how fast is the number of the first such trial, the random one not
             counted.
 a handful   at most five trials.
-better      the mean return over all planned trials, paired by seed: the 95 % bootstrap
-            band of the mean difference lies above zero. It rewards speed and height;
-            with five seeds only large differences can pass.
+better      the mean return over the planned trials that both have made, paired by seed:
+            the 95 % bootstrap band of the mean difference lies above zero. It rewards
+            speed and height; with five seeds only large differences can pass.
 """
 
 from __future__ import annotations
@@ -48,18 +48,22 @@ def first_solved(returns: np.ndarray) -> np.ndarray:
     return np.where(good.any(1), 1.0 + good.argmax(1), np.nan)
 
 
-def overall(table: Any, label: str) -> np.ndarray:
-    """Mean return over the planned trials, by seed: (seeds,)."""
-    return curves_of(table, label)[1][:, 1:].mean(1)
+def overall(table: Any, label: str, trials: int | None = None) -> np.ndarray:
+    """Mean return over the planned trials, or the first ``trials``, by seed: (seeds,)."""
+    last = None if trials is None else trials + 1
+    return curves_of(table, label)[1][:, 1:last].mean(1)
 
 
 def leads(table: Any, mine: str, others: Sequence[str]) -> dict[str, stats.Band]:
-    """``overall`` of ``mine`` minus that of each other label, paired by seed."""
-    own = overall(table, mine)
-    return {
-        other: stats.paired_difference(own, overall(table, other), stats.mean)
-        for other in others
-    }
+    """``overall`` of ``mine`` minus that of each other label, paired by seed, over as
+    many trials as both have made."""
+    bands = {}
+    for other in others:
+        both = (curves_of(table, label)[1].shape[1] - 1 for label in (mine, other))
+        trials = min(both)
+        own, theirs = (overall(table, label, trials) for label in (mine, other))
+        bands[other] = stats.paired_difference(own, theirs, stats.mean)
+    return bands
 
 
 def _solves(study: Study, label: str, task: str) -> Verdict:
@@ -119,7 +123,7 @@ def _compares(study: Study, mine: str, must: Sequence[str], also: Sequence[str] 
         _by(all(better) and not worse, any(better) and not worse),
         effect=(
             f"Mean return over the trials: {mine} {own.mean():.0f}; {mine} less the "
-            f"others: {each}. Of {len(own)} runs solved: {solved}."
+            f"others, over as many trials: {each}. Of {len(own)} runs solved: {solved}."
         ),
         seeds=len(own),
         band=BAND,

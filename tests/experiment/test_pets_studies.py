@@ -191,3 +191,10 @@ def test_verdicts_read_what_the_study_writes(tmp_path):
     steps, returns = verdicts.curves_of(whole.table, "PETS")
     assert steps.tolist() == [200, 400] and returns.shape == (5, 2)
     assert verdicts.a_handful_of_trials(whole).seeds == 5
+
+
+def test_families_are_compared_over_trials_that_both_made():
+    rows = table({"PE": SLOW, "GP": SLOW}, noise=0.0)
+    rows = rows[(rows["label"] != "GP") | (rows["trial"] <= 2)]
+    lead = verdicts.leads(rows, "PE", ["GP"])["GP"]
+    assert lead.center == 0 and lead.low == 0 and lead.high == 0
