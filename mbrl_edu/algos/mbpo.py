@@ -93,7 +93,14 @@ def mbpo(task: Task, cfg: Config, rng: Streams) -> Parts:
     reward = task.reward if cfg.known_reward else None
     layout = Layout(task.ds, task.da, task.features, reward=reward)
     model = ensemble.Ensemble(layout, cfg.networks, rng, device=rng.device)
-    agent = SAC(task.ds, task.da, cfg.sac(task.gamma), rng, device=rng.device)
+    agent = SAC(
+        task.ds,
+        task.da,
+        cfg.sac(task.gamma),
+        rng,
+        device=rng.device,
+        features=task.features,
+    )
     return Parts(
         task,
         agent,

@@ -129,7 +129,7 @@ def ppo(
     "init/ppo/critic", "act", "update"; seeds of episodes: ``rng.key("env/i/k")`` for
     actor i, episode k.
     """
-    agent = PPO(task.ds, task.da, cfg, rng, device=rng.device)
+    agent = PPO(task.ds, task.da, cfg, rng, device=rng.device, features=task.features)
     envs: list[gym.Env] = []
     try:
         for _ in range(cfg.actors):

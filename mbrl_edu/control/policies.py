@@ -16,6 +16,14 @@ LOG_SD = (-20.0, 2.0)  # bounds of the log standard deviation (MBPO's code)
 Policy = Callable[[Tensor], Tensor]  # s (..., ds) -> a (..., da) in [-1, 1]
 
 
+Features = Callable[[Tensor], Tensor]  # s (..., ds) -> what networks see (..., dx)
+
+
+def width(features: Features | None, ds: int) -> int:
+    """dx, the entries that networks see of a state with ds; features None: all."""
+    return ds if features is None else features(torch.zeros(1, ds)).shape[-1]
+
+
 def uniform(da: int, g: torch.Generator) -> Policy:
     """a ~ U[-1, 1]^da whatever s (..., ds) is: the steps before anything is learnt."""
     check.integer("da", da, low=1)
@@ -40,14 +48,22 @@ class TanhGaussian(nn.Module):
 
     Source: Haarnoja et al. (2018b), appendix C. Perceptron with ReLU; mu and log sd are
     the two halves of its output, log sd is cut to [-20, 2]. Weights come from torch's
-    usual start; build it inside ``rng.init(name)``.
+    usual start; build it inside ``rng.init(name)``. ``features`` (..., ds) -> (..., dx)
+    is what the network sees of s; none: s itself.
     """
 
-    def __init__(self, ds: int, da: int, hidden: Sequence[int] = (256, 256)):
+    def __init__(
+        self,
+        ds: int,
+        da: int,
+        hidden: Sequence[int] = (256, 256),
+        features: Features | None = None,
+    ):
         super().__init__()
         self.ds = check.integer("ds", ds, low=1)
         self.da = check.integer("da", da, low=1)
-        self.net = mlp(ds, *hidden, 2 * da, activation=nn.ReLU)
+        self.features = features
+        self.net = mlp(width(features, ds), *hidden, 2 * da, activation=nn.ReLU)
 
     def gaussian(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log sd of u: (..., ds) -> (..., da) each."""
@@ -55,7 +71,8 @@ class TanhGaussian(nn.Module):
             raise ValueError(
                 f"s has shape {tuple(s.shape)}, but must have (n, {self.ds})."
             )
-        mu, log_sd = self.net(s).chunk(2, -1)
+        x = s if self.features is None else self.features(s)
+        mu, log_sd = self.net(x).chunk(2, -1)
         return mu, log_sd.clamp(*LOG_SD)
 
     def sample(self, s: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:

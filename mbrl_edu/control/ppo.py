@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mbrl_edu.control.advantage import Moments, Rollout, Samples, Scale, gae
 from mbrl_edu.control.heads import INITS, Categorical, Gaussian, start
+from mbrl_edu.control.policies import Features, width
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
 from mbrl_edu.core.rng import Streams
@@ -101,7 +102,8 @@ class PPO(nn.Module):
 
     ``actions`` is the number da of continuous actions, a Gaussian, or a tuple of sizes:
     (4,) is one choice out of four, (2, 3) are two independent ones. Weights depend on
-    the seed and ``name`` alone; Adam's state belongs to ``state_dict()``.
+    the seed and ``name`` alone; Adam's state belongs to ``state_dict()``. ``features``
+    (..., ds) -> (..., dx) is what both networks see of a state; none: the state itself.
     """
 
     def __init__(
@@ -112,37 +114,40 @@ class PPO(nn.Module):
         rng: Streams,
         name: str = "ppo",
         device: str = "cpu",
+        features: Features | None = None,
     ):
         super().__init__()
         check.integer("ds", ds, low=1)
         self.cfg, apart = cfg, cfg.trunk == "separate"
+        self.features, dx = features, width(features, ds)
         with rng.init(f"{name}/pi"):
-            self.pi = self._policy(ds, actions, apart)
+            self.pi = self._policy(dx, actions, apart)
             for net in self.pi.nets:
                 start(net, cfg.init, last=0.01)  # at first all actions are alike
         with rng.init(f"{name}/critic"):
-            self.critic = mlp(ds, *cfg.hidden, 1, activation=nn.Tanh)
+            self.critic = mlp(dx, *cfg.hidden, 1, activation=nn.Tanh)
             start(self.critic, cfg.init, last=1.0)
-        self.states, self.scale = Moments(ds), Scale(cfg.gamma)
+        self.states, self.scale = Moments(dx), Scale(cfg.gamma)
         self.to(device)
         trained = [*self.pi.parameters(), *self.critic.parameters()]
         self.opt = torch.optim.Adam(trained, cfg.lr, eps=cfg.adam_eps, fused=True)
 
-    def _policy(self, ds: int, actions, apart: bool) -> Gaussian | Categorical:
+    def _policy(self, dx: int, actions, apart: bool) -> Gaussian | Categorical:
         if isinstance(actions, Sequence):
-            return Categorical(ds, actions, self.cfg.hidden, apart)
+            return Categorical(dx, actions, self.cfg.hidden, apart)
         if apart:
             raise ValueError(
                 "trunk is 'separate', but must be 'shared' for continuous actions."
             )
         check.integer("actions", actions, low=1)
-        return Gaussian(ds, actions, self.cfg.hidden, self.cfg.sd)
+        return Gaussian(dx, actions, self.cfg.hidden, self.cfg.sd)
 
     # What a loop uses
 
     def see(self, s: Tensor) -> Tensor:
-        """The state as the networks see it: (..., ds)."""
-        return self.states.normalise(s) if self.cfg.normalise_state else s
+        """The state as the networks see it: (..., ds) -> (..., dx)."""
+        x = s if self.features is None else self.features(s)
+        return self.states.normalise(x) if self.cfg.normalise_state else x
 
     @torch.no_grad()
     def act(self, s: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -193,7 +198,8 @@ class PPO(nn.Module):
                 break
         metrics = self.measure(x)
         if cfg.normalise_state:  # only now, so that old and new policy see the same
-            self.states.add(rollout.s.flatten(0, 1))
+            s = rollout.s.flatten(0, 1)
+            self.states.add(s if self.features is None else self.features(s))
         return metrics | {"epochs": epochs}
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mbrl_edu.control.policies import TanhGaussian
+from mbrl_edu.control.policies import Features, TanhGaussian, width
 from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch
 from mbrl_edu.core.nets import MemberLinear
@@ -48,13 +48,16 @@ class Critics(nn.Module):
     """Two critics q(s, a) side by side, evaluated in one pass.
 
     Weights and biases start uniformly within +- 1 / sqrt(inputs), torch's usual start
-    (MBPO's code has that of Keras); build it inside ``rng.init(name)``.
+    (MBPO's code has that of Keras); build it inside ``rng.init(name)``. ``features``
+    (n, ds) -> (n, dx) is what they see of s; none: s itself.
     """
 
-    def __init__(self, ds: int, da: int, hidden: Sequence[int]):
+    def __init__(
+        self, ds: int, da: int, hidden: Sequence[int], features: Features | None = None
+    ):
         super().__init__()
-        self.ds, self.da = ds, da
-        sizes = [ds + da, *hidden, 1]
+        self.ds, self.da, self.features = ds, da, features
+        sizes = [width(features, ds) + da, *hidden, 1]
         pairs = zip(sizes[:-1], sizes[1:])
         self.layers = nn.ModuleList(MemberLinear(2, i, o) for i, o in pairs)
         for i, layer in zip(sizes, self.layers):
@@ -65,7 +68,7 @@ class Critics(nn.Module):
         """Values of both critics: (n, ds), (n, da) -> (2, n)."""
         _check("s", s, self.ds)
         _check("a", a, self.da, len(s))
-        x = torch.cat([s, a], 1)
+        x = torch.cat([s if self.features is None else self.features(s), a], 1)
         x = x.expand(2, *x.shape)
         for layer in self.layers[:-1]:
             x = layer(x).relu_()
@@ -82,7 +85,8 @@ class SAC(nn.Module):
     ``q(s, a)`` and ``q_bar(s, a)`` (2, n) are the critics and the target critics. The
     first weights depend on the seed and ``name`` alone, not on ``device``, where all
     that is passed in must live. Nothing here waits for a GPU; it is therefore not
-    checked whether numbers are finite.
+    checked whether numbers are finite. ``features`` (..., ds) -> (..., dx) is what all
+    networks see of a state; none: the state itself.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class SAC(nn.Module):
         rng: Streams,
         name: str = "sac",
         device: str = "cpu",
+        features: Features | None = None,
     ):
         super().__init__()
         self.ds = check.integer("ds", ds, low=1)
@@ -101,8 +106,8 @@ class SAC(nn.Module):
         wanted = cfg.target_entropy
         self.target_entropy = -float(da) if wanted is None else wanted
         with rng.init(name):
-            self.pi = TanhGaussian(ds, da, cfg.hidden)
-            self.q = Critics(ds, da, cfg.hidden)
+            self.pi = TanhGaussian(ds, da, cfg.hidden, features)
+            self.q = Critics(ds, da, cfg.hidden, features)
         self.q_bar = copy.deepcopy(self.q).requires_grad_(False)
         log_alpha = math.log(cfg.alpha) if cfg.alpha else -math.inf
         self.log_alpha = nn.Parameter(torch.tensor(log_alpha), cfg.learn_alpha)

@@ -24,7 +24,7 @@ def never(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
 
 
 def plain(s: Tensor) -> Tensor:
-    """A model sees the state as it is."""
+    """Networks see the state as it is."""
     return s
 
 
@@ -44,7 +44,7 @@ class Task:
         reward(s, a, s_next) -> r (...) : None where it is no function of these; note
             then says what is missing
         gamma, horizon : discount; steps until the time limit
-        features(s) -> x (..., dx) : what a model should see instead of s
+        features(s) -> x (..., dx) : what networks should see instead of s
         dynamics(s, a) -> s_next (..., ds) : true dynamics, where known in closed form
         arguments : what the environment is made with
         note : what cannot be seen from (s, a, s_next), and other things to know

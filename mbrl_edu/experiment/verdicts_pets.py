@@ -49,7 +49,7 @@ def first_solved(returns: np.ndarray) -> np.ndarray:
 
 
 def overall(table: Any, label: str, trials: int | None = None) -> np.ndarray:
-    """Mean return over the planned trials, or the first ``trials``, by seed: (seeds,)."""
+    """Mean return over the planned trials, or the first ones, by seed: (seeds,)."""
     last = None if trials is None else trials + 1
     return curves_of(table, label)[1][:, 1:last].mean(1)
 
