@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
+from mbrl_edu.envs.task import plain
 
 LOG_SD = (-20.0, 2.0)  # bounds of the log standard deviation (MBPO's code)
 
@@ -19,9 +20,9 @@ Policy = Callable[[Tensor], Tensor]  # s (..., ds) -> a (..., da) in [-1, 1]
 Features = Callable[[Tensor], Tensor]  # s (..., ds) -> what networks see (..., dx)
 
 
-def width(features: Features | None, ds: int) -> int:
-    """dx, the entries that networks see of a state with ds; features None: all."""
-    return ds if features is None else features(torch.zeros(1, ds)).shape[-1]
+def width(features: Features, ds: int) -> int:
+    """dx, the entries that networks see of a state with ds."""
+    return features(torch.zeros(1, ds)).shape[-1]
 
 
 def uniform(da: int, g: torch.Generator) -> Policy:
@@ -49,7 +50,7 @@ class TanhGaussian(nn.Module):
     Source: Haarnoja et al. (2018b), appendix C. Perceptron with ReLU; mu and log sd are
     the two halves of its output, log sd is cut to [-20, 2]. Weights come from torch's
     usual start; build it inside ``rng.init(name)``. ``features`` (..., ds) -> (..., dx)
-    is what the network sees of s; none: s itself.
+    is what the network sees of s.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class TanhGaussian(nn.Module):
         ds: int,
         da: int,
         hidden: Sequence[int] = (256, 256),
-        features: Features | None = None,
+        features: Features = plain,
     ):
         super().__init__()
         self.ds = check.integer("ds", ds, low=1)
@@ -71,8 +72,7 @@ class TanhGaussian(nn.Module):
             raise ValueError(
                 f"s has shape {tuple(s.shape)}, but must have (n, {self.ds})."
             )
-        x = s if self.features is None else self.features(s)
-        mu, log_sd = self.net(x).chunk(2, -1)
+        mu, log_sd = self.net(self.features(s)).chunk(2, -1)
         return mu, log_sd.clamp(*LOG_SD)
 
     def sample(self, s: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:

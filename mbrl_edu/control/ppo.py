@@ -21,6 +21,7 @@ from mbrl_edu.control.policies import Features, width
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
 from mbrl_edu.core.rng import Streams
+from mbrl_edu.envs.task import plain
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class PPO(nn.Module):
     ``actions`` is the number da of continuous actions, a Gaussian, or a tuple of sizes:
     (4,) is one choice out of four, (2, 3) are two independent ones. Weights depend on
     the seed and ``name`` alone; Adam's state belongs to ``state_dict()``. ``features``
-    (..., ds) -> (..., dx) is what both networks see of a state; none: the state itself.
+    (..., ds) -> (..., dx) is what both networks see of a state.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class PPO(nn.Module):
         rng: Streams,
         name: str = "ppo",
         device: str = "cpu",
-        features: Features | None = None,
+        features: Features = plain,
     ):
         super().__init__()
         check.integer("ds", ds, low=1)
@@ -146,7 +147,7 @@ class PPO(nn.Module):
 
     def see(self, s: Tensor) -> Tensor:
         """The state as the networks see it: (..., ds) -> (..., dx)."""
-        x = s if self.features is None else self.features(s)
+        x = self.features(s)
         return self.states.normalise(x) if self.cfg.normalise_state else x
 
     @torch.no_grad()
@@ -198,8 +199,7 @@ class PPO(nn.Module):
                 break
         metrics = self.measure(x)
         if cfg.normalise_state:  # only now, so that old and new policy see the same
-            s = rollout.s.flatten(0, 1)
-            self.states.add(s if self.features is None else self.features(s))
+            self.states.add(self.features(rollout.s.flatten(0, 1)))
         return metrics | {"epochs": epochs}
 
     @torch.no_grad()

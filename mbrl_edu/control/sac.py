@@ -15,6 +15,7 @@ from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch
 from mbrl_edu.core.nets import MemberLinear
 from mbrl_edu.core.rng import Streams
+from mbrl_edu.envs.task import plain
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Critics(nn.Module):
 
     Weights and biases start uniformly within +- 1 / sqrt(inputs), torch's usual start
     (MBPO's code has that of Keras); build it inside ``rng.init(name)``. ``features``
-    (n, ds) -> (n, dx) is what they see of s; none: s itself.
+    (n, ds) -> (n, dx) is what they see of s.
     """
 
     def __init__(
-        self, ds: int, da: int, hidden: Sequence[int], features: Features | None = None
+        self, ds: int, da: int, hidden: Sequence[int], features: Features = plain
     ):
         super().__init__()
         self.ds, self.da, self.features = ds, da, features
@@ -68,7 +69,7 @@ class Critics(nn.Module):
         """Values of both critics: (n, ds), (n, da) -> (2, n)."""
         _check("s", s, self.ds)
         _check("a", a, self.da, len(s))
-        x = torch.cat([s if self.features is None else self.features(s), a], 1)
+        x = torch.cat([self.features(s), a], 1)
         x = x.expand(2, *x.shape)
         for layer in self.layers[:-1]:
             x = layer(x).relu_()
@@ -86,7 +87,7 @@ class SAC(nn.Module):
     first weights depend on the seed and ``name`` alone, not on ``device``, where all
     that is passed in must live. Nothing here waits for a GPU; it is therefore not
     checked whether numbers are finite. ``features`` (..., ds) -> (..., dx) is what all
-    networks see of a state; none: the state itself.
+    networks see of a state.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class SAC(nn.Module):
         rng: Streams,
         name: str = "sac",
         device: str = "cpu",
-        features: Features | None = None,
+        features: Features = plain,
     ):
         super().__init__()
         self.ds = check.integer("ds", ds, low=1)

@@ -71,7 +71,7 @@ class CartPoleSwingUp(MujocoEnv, EzPickle):
 
 
 def features(s: Tensor) -> Tensor:
-    """(sin theta, cos theta, x, x', theta') (..., 5): what a model should see."""
+    """(sin theta, cos theta, x, x', theta') (..., 5): what networks should see."""
     x, theta, x_dot, theta_dot = s.unbind(-1)
     return torch.stack([theta.sin(), theta.cos(), x, x_dot, theta_dot], -1)
 

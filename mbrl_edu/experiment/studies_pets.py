@@ -55,8 +55,8 @@ def _learn(
 @study("pets-families", title="PETS with each family of models", page=PAGE, seeds=FIVE)
 def families(workers, folder, quick=False, seeds=FIVE):
     """PE, P, DE, D, GP and the true dynamics; a deterministic model has no noise to
-    draw, and a single model no members to deal particles to. The GP, nine times as
-    slow as PE, gets five trials."""
+    draw, and a single model no members to deal particles to. The GP, which takes
+    several times as long for a trial as PE, gets five trials."""
     labels: dict[str, dict[str, Any]] = {
         name: {"model": name} for name in ("PE", "P", "DE", "D", "GP")
     }
