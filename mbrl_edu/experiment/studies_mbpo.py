@@ -26,6 +26,7 @@ INVERTED = "InvertedPendulum-v5"
 SAME = "SAC, same G"  # as many policy updates per real step as MBPO
 LONG = 25  # steps of a long rollout
 REAL_RATIOS = (0.0, 0.05, 0.5, 1.0)
+PPO: dict[str, Any] = {"actors": 4, "rollout": 256}  # 1,024 real steps an update
 
 # small enough for a test: what is left of a run shows only that it runs
 _TINY: dict[str, Any] = {"T": 220, "T_random": 200, "epoch": 10, "hidden": (8,)}
@@ -92,7 +93,7 @@ def inverted_pendulum(workers, folder, quick=False, seeds=FIVE):
     PPO until they are sure to have learned, or never will."""
     mine = cheap(INVERTED)
     long = {"T": 20_500, "epoch": 500}
-    ppo = {"steps": 150_000, "actors": 4, "rollout": 256, "look": 2}
+    ppo = PPO | {"steps": 150_000, "look": 2}
     jobs: list[Job] = [
         ("MBPO", "mbpo", INVERTED, mine, FIVE),
         (SAME, "sac", INVERTED, without_a_model(mine, G=mine["G"]), FIVE),
@@ -123,16 +124,20 @@ def pendulum(workers, folder, quick=False, seeds=TEN):
 
 
 @study(
-    "mbpo-swingup", title="MBPO and SAC on the swing-up of PETS", page=PAGE, seeds=FIVE
+    "mbpo-swingup",
+    title="MBPO, SAC, PPO on the swing-up of PETS",
+    page=PAGE,
+    seeds=FIVE,
 )
 def swingup(workers, folder, quick=False, seeds=FIVE):
-    """MBPO and SAC with its updates as long as the preset says, SAC for 40,000 steps:
-    what model-free learning ends at."""
+    """MBPO and SAC with its updates as long as the preset says, SAC for 40,000 steps,
+    PPO for 300,000: what model-free learning ends at."""
     mine = cheap(SWING)
     jobs: list[Job] = [
         ("MBPO", "mbpo", SWING, mine, FIVE),
         (SAME, "sac", SWING, without_a_model(mine, G=mine["G"]), FIVE),
         ("SAC", "sac", SWING, without_a_model(mine, T=40_000), FIVE),
+        ("PPO", "ppo", SWING, PPO | {"steps": 300_000}, FIVE),
     ]
     return runs(jobs, folder, workers, quick, seeds)
 
@@ -182,16 +187,18 @@ def members(workers, folder, quick=False, seeds=FIVE):
     return runs(jobs, folder, workers, quick, seeds)
 
 
-@study("mbpo-hopper", title="MBPO and SAC on the hopper", page=PAGE, seeds=FIVE)
+@study("mbpo-hopper", title="MBPO, SAC, PPO on the hopper", page=PAGE, seeds=FIVE)
 def hopper(workers, folder, quick=False, seeds=FIVE):
     """The settings of MBPO's code, but a tenth of its rollouts, for 30,000 real steps;
-    SAC with one update a step and with as many as MBPO."""
+    SAC with as many updates as MBPO; SAC with one update a step and PPO for 100,000
+    steps."""
     mine = preset("mbpo", HOPPER, "paper") | {"T": 30_000, "M": 10_000}
     mine |= {"hidden": (256, 256), "episodes": 5}
     jobs: list[Job] = [
         ("MBPO", "mbpo", HOPPER, mine, FIVE),
-        ("SAC", "sac", HOPPER, without_a_model(mine), FIVE),
         (SAME, "sac", HOPPER, without_a_model(mine, G=mine["G"]), FIVE),
+        ("SAC", "sac", HOPPER, without_a_model(mine, T=100_000), FIVE),
+        ("PPO", "ppo", HOPPER, PPO | {"steps": 100_000}, FIVE),
     ]
     return runs(jobs, folder, workers, quick, seeds)
 

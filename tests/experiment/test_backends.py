@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,20 +85,33 @@ def test_an_active_cluster_is_used_and_stays(fake, active, tmp_path):
     with pytest.raises(RuntimeError, match="the method broke"):
         sweep("fake", MAZE, 2, [{"mode": "fail"}], tmp_path, backend=backend)
     assert alive() and len(os.listdir(tmp_path)) == 4
-    presser = threading.Thread(target=press_ctrl_c_after, args=(tmp_path, 6))
-    presser.start()
     slow = [{"steps": 2, "sleep": 0.1}]
-    with pytest.raises(Stopped, match=r"of 60 runs; they are kept in .*start the same"):
+    with (
+        pytest.raises(Stopped, match=r"of 60 runs; they are kept in .*start the same"),
+        ctrl_c_after(tmp_path, 6),
+    ):
         sweep("fake", MAZE, 60, slow, tmp_path, backend=backend)
-    presser.join()
     assert alive() and 6 <= len(store.finished(tmp_path)) < 64
 
 
-def press_ctrl_c_after(folder, runs):
-    until = time.monotonic() + 100
-    while len(store.finished(folder)) < runs and time.monotonic() < until:
-        time.sleep(0.02)
-    signal.raise_signal(signal.SIGINT)
+@contextmanager
+def ctrl_c_after(folder, runs):
+    """Presses Ctrl-C once so many runs are kept, but never after the block."""
+    over = threading.Event()
+
+    def press():
+        while len(store.finished(folder)) < runs:
+            if over.wait(0.02):
+                return
+        signal.raise_signal(signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        yield
+    finally:
+        over.set()
+        presser.join()
 
 
 def test_a_backend_that_is_not_there_says_how_to_get_it(monkeypatch):
