@@ -98,7 +98,7 @@ def bmpo(parts: Parts, cfg: Config, rng: Streams) -> Parts:
         networks = backward_policy.Config(cfg.hidden, cfg.lr, cfg.var_b)
         with rng.init("bmpo/pi_b"):
             kind = backward_policy.KINDS[cfg.loss_b]
-            pi_b = kind(task.ds, task.da, networks, rng.device)
+            pi_b = kind(task.ds, task.da, networks, rng.device, task.features)
         parts = replace(
             parts,
             modules=parts.modules | {"bmpo/model": model, "bmpo/pi_b": pi_b},

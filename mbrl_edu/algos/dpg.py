@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mbrl_edu.control import episodes
 from mbrl_edu.control.episodes import Learner, Log, Result, descend, follow, value
-from mbrl_edu.control.policies import uniform
+from mbrl_edu.control.policies import uniform, width
 from mbrl_edu.core import check
 from mbrl_edu.core.checkpoint import Checkpoint
 from mbrl_edu.core.data import Batch, Buffer
@@ -44,10 +44,12 @@ class DPG(Learner):
     def __init__(self, task: Task, cfg: Config, rng: Streams):
         super().__init__()
         self.cfg, self.rng, self.width = cfg, rng, task.da
+        self.see = task.features
+        dx = width(self.see, task.ds)
         with rng.init("pi"):
-            self.pi = mlp(task.ds, *cfg.hidden, task.da)
+            self.pi = mlp(dx, *cfg.hidden, task.da)
         with rng.init("q"):
-            self.q = mlp(task.ds + task.da, *(cfg.hidden or (64, 64)), 1)
+            self.q = mlp(dx + task.da, *(cfg.hidden or (64, 64)), 1)
         if cfg.squash:
             self.pi.append(nn.Tanh())
         self.pi_bar, self.q_bar = copy.deepcopy(self.pi), copy.deepcopy(self.q)
@@ -61,13 +63,13 @@ class DPG(Learner):
     def act(self, s: Tensor, random: bool) -> Tensor:
         if random:
             return uniform(self.width, self.rng["behaviour"])(s)
-        a, g = self.pi(s), self.rng["explore"]
+        a, g = self.policy(s), self.rng["explore"]
         noise = torch.randn(a.shape, generator=g, device=g.device)
         return (a + self.cfg.sigma * noise).clamp(-1, 1)
 
     @torch.no_grad()
     def policy(self, s: Tensor) -> Tensor:
-        return self.pi(s)
+        return self.pi(self.see(s))
 
     def after_step(self, D: Buffer, t: int) -> dict[str, Tensor]:
         metrics = {}
@@ -78,13 +80,14 @@ class DPG(Learner):
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the critic, one of the policy, one of the targets."""
         s, a, r, s_next, d = batch
+        x, x_next = self.see(s), self.see(s_next)
         with torch.no_grad():
-            q_next = value(self.q_bar, s_next, self.pi_bar(s_next))
+            q_next = value(self.q_bar, x_next, self.pi_bar(x_next))
             y = r + self.cfg.gamma * (1 - d) * q_next
-        loss = F.mse_loss(value(self.q, s, a), y)
+        loss = F.mse_loss(value(self.q, x, a), y)
         descend(self.opts["q"], loss)
         self.opts["pi"].zero_grad()
-        policy_gradient(self.pi(s), lambda a: value(self.q, s, a))
+        policy_gradient(self.pi(x), lambda a: value(self.q, x, a))
         self.opts["pi"].step()
         follow(self.q_bar, self.q, self.cfg.tau)
         follow(self.pi_bar, self.pi, self.cfg.tau)

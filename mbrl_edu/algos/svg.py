@@ -18,7 +18,7 @@ from torch import Tensor
 from mbrl_edu.algos.dpg import policy_gradient
 from mbrl_edu.control import episodes
 from mbrl_edu.control.episodes import Learner, Log, Result, descend, follow, value
-from mbrl_edu.control.policies import uniform
+from mbrl_edu.control.policies import uniform, width
 from mbrl_edu.control.reparameterised import Reparameterised, check_sigma
 from mbrl_edu.core import check
 from mbrl_edu.core.checkpoint import Checkpoint
@@ -81,13 +81,15 @@ class SVG(Learner):
         super().__init__()
         self.task, self.cfg, self.rng = task, cfg, rng
         self.width, ds, da = task.da + 1, task.ds, task.da
+        self.see = task.features
         with rng.init("pi"):
-            self.pi = Reparameterised(ds, da, cfg.hidden, cfg.sigma, cfg.squash)
+            how = cfg.hidden, cfg.sigma, cfg.squash, self.see
+            self.pi = Reparameterised(ds, da, *how)
         self.opts = {"pi": torch.optim.Adam(self.pi.parameters(), lr=cfg.lr_pi)}
         if cfg.variant != "inf":
-            sees = ds + da if cfg.variant == "0" else ds  # Q or V
+            dx = width(self.see, ds) + da * (cfg.variant == "0")  # Q or V
             with rng.init("q"):
-                self.q = mlp(sees, *(cfg.hidden or (64, 64)), 1)
+                self.q = mlp(dx, *(cfg.hidden or (64, 64)), 1)
             self.q_bar = copy.deepcopy(self.q)
             self.opts["q"] = torch.optim.Adam(self.q.parameters(), lr=cfg.lr_q)
         if cfg.variant != "0":
@@ -140,14 +142,15 @@ class SVG(Learner):
     def update_0(self, batch: Batch, log_then: Tensor) -> dict[str, Tensor]:
         """v_theta = E[Q_a pi_theta] with noise drawn afresh: nothing to weigh."""
         s, a, r, s_next, d = batch
-        pi, g = self.pi, self.rng["noise"]
+        pi, g, x = self.pi, self.rng["noise"], self.see(s)
         with torch.no_grad():
-            q_next = value(self.q_bar, s_next, pi(s_next, pi.draw(s_next, g)))
+            a_next = pi(s_next, pi.draw(s_next, g))
+            q_next = value(self.q_bar, self.see(s_next), a_next)
             y = r + self.cfg.gamma * (1 - d) * q_next
-        loss = (value(self.q, s, a) - y).square().mean()
+        loss = (value(self.q, x, a) - y).square().mean()
         descend(self.opts["q"], loss)
         self.opts["pi"].zero_grad()
-        policy_gradient(pi(s, pi.draw(s, g)), lambda a: value(self.q, s, a))
+        policy_gradient(pi(s, pi.draw(s, g)), lambda a: value(self.q, x, a))
         return {"loss_q": loss.detach()} | self.step()
 
     def update_1(self, batch: Batch, log_then: Tensor) -> dict[str, Tensor]:
@@ -155,13 +158,13 @@ class SVG(Learner):
         V by w (r + gamma V_bar(s') - V(s))^2 (Heess et al. 2015, Algorithms 2, 4)."""
         (s, _, r, s_next, d), noise, w = self.explained(batch, log_then)
         with torch.no_grad():
-            y = r + self.cfg.gamma * (1 - d) * value(self.q_bar, s_next)
-        loss = (w * (value(self.q, s) - y).square()).mean()
+            y = r + self.cfg.gamma * (1 - d) * value(self.q_bar, self.see(s_next))
+        loss = (w * (value(self.q, self.see(s)) - y).square()).mean()
         descend(self.opts["q"], loss)
 
         def ahead(a: Tensor) -> Tensor:
             r, s_next = vg.f(self.model, s, a, noise.xi, noise.who)
-            return r + self.cfg.gamma * (1 - d) * value(self.q, s_next)
+            return r + self.cfg.gamma * (1 - d) * value(self.q, self.see(s_next))
 
         self.opts["pi"].zero_grad()
         policy_gradient(self.pi(s, noise.eta), ahead, w / len(w))

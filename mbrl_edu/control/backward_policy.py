@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mbrl_edu.control.policies import Features, width
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
+from mbrl_edu.envs.task import plain
 
 LOG_VAR = (-10.0, 1.0)  # soft bounds of the log-variance (BMPO's code; never learned)
 NOISE = 8  # inputs of noise of the generator (ours)
@@ -42,18 +44,27 @@ class MaximumLikelihood(nn.Module):
     Its loss is the lecture's L_MLE, -log pi_b(a|s'), doubled and without constants, as
     in BMPO's code. Weights come from torch's usual start; build it inside
     ``rng.init(name)``. ``draw`` is cut at 2 standard deviations and at +- 1 (BMPO).
+    ``features`` (..., ds) -> (..., dx) is what the network sees of s'.
     """
 
-    def __init__(self, ds: int, da: int, cfg: Config, device: str = "cpu"):
+    def __init__(
+        self,
+        ds: int,
+        da: int,
+        cfg: Config,
+        device: str = "cpu",
+        features: Features = plain,
+    ):
         super().__init__()
         self.cfg, self.da = cfg, check.integer("da", da, low=1)
-        check.integer("ds", ds, low=1)
-        self.net = mlp(ds, *cfg.hidden, 2 * da, activation=nn.ReLU).to(device)
+        dx = width(features, check.integer("ds", ds, low=1))
+        self.features = features
+        self.net = mlp(dx, *cfg.hidden, 2 * da, activation=nn.ReLU).to(device)
         self.opt = torch.optim.Adam(self.parameters(), lr=cfg.lr, fused=True)
 
     def gaussian(self, s_next: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of a: (n, ds) -> (n, da) each."""
-        (low, high), (mu, lv) = LOG_VAR, self.net(s_next).chunk(2, 1)
+        (low, high), (mu, lv) = LOG_VAR, self.net(self.features(s_next)).chunk(2, 1)
         lv = high - F.softplus(high - lv)
         return torch.tanh(mu), low + F.softplus(lv - low)
 
@@ -92,14 +103,23 @@ class ConditionalGAN(nn.Module):
     (lecture), one step each. D is kept from getting steep by slope / 2 E|dD/da|^2 at
     the real actions, without which the two may circle for ever (Mescheder et al. 2018,
     R1; D there is what ``score`` is here). BMPO's released code has no GAN.
+    ``features`` (..., ds) -> (..., dx) is what both networks see of s'.
     """
 
-    def __init__(self, ds: int, da: int, cfg: Config, device: str = "cpu"):
+    def __init__(
+        self,
+        ds: int,
+        da: int,
+        cfg: Config,
+        device: str = "cpu",
+        features: Features = plain,
+    ):
         super().__init__()
         self.cfg, self.da = cfg, check.integer("da", da, low=1)
-        check.integer("ds", ds, low=1)
-        self.net = mlp(ds + NOISE, *cfg.hidden, da, activation=nn.ReLU).to(device)
-        self.D = mlp(ds + da, *cfg.hidden, 1, activation=nn.ReLU).to(device)
+        dx = width(features, check.integer("ds", ds, low=1))
+        self.features = features
+        self.net = mlp(dx + NOISE, *cfg.hidden, da, activation=nn.ReLU).to(device)
+        self.D = mlp(dx + da, *cfg.hidden, 1, activation=nn.ReLU).to(device)
         self.opt, self.opt_D = self._adam(self.net), self._adam(self.D)
 
     def _adam(self, net: nn.Module) -> torch.optim.Adam:
@@ -111,7 +131,7 @@ class ConditionalGAN(nn.Module):
     def forward(self, s_next: Tensor, g: torch.Generator) -> Tensor:
         shape = (len(s_next), NOISE)
         z = torch.randn(shape, generator=g, device=g.device, dtype=s_next.dtype)
-        return torch.tanh(self.net(torch.cat([s_next, z], 1)))
+        return torch.tanh(self.net(torch.cat([self.features(s_next), z], 1)))
 
     @torch.no_grad()
     def draw(self, s_next: Tensor, g: torch.Generator) -> Tensor:
@@ -120,7 +140,7 @@ class ConditionalGAN(nn.Module):
 
     def score(self, a: Tensor, s_next: Tensor) -> Tensor:
         """log D - log(1 - D): (n,). Positive where a looks real."""
-        return self.D(torch.cat([a, s_next], 1)).squeeze(1)
+        return self.D(torch.cat([a, self.features(s_next)], 1)).squeeze(1)
 
     def loss_D(self, a: Tensor, fake: Tensor, s_next: Tensor) -> Tensor:
         """-mean[log D(a, s') + log(1 - D(fake, s'))] and the penalty on the slope."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mbrl_edu.control.policies import log_density
+from mbrl_edu.control.policies import Features, log_density, width
 from mbrl_edu.core import check
 from mbrl_edu.core.nets import mlp
+from mbrl_edu.envs.task import plain
 
 
 class Reparameterised(nn.Module):
@@ -21,7 +22,8 @@ class Reparameterised(nn.Module):
     (lecture, "From deterministic to stochastic"; Heess et al. 2015, section 4). The
     log of sigma lies between those of the two ``sigma``; where they are equal, sigma is
     fixed. ``hidden`` () makes mu and log sigma linear in s. Weights come from torch's
-    usual start; build it inside ``rng.init(name)``.
+    usual start; build it inside ``rng.init(name)``. ``features`` (..., ds) -> (..., dx)
+    is what the network sees of s.
     """
 
     def __init__(
@@ -31,18 +33,20 @@ class Reparameterised(nn.Module):
         hidden: Sequence[int] = (64, 64),
         sigma: tuple[float, float] = (0.05, 0.5),
         squash: bool = True,
+        features: Features = plain,
     ):
         super().__init__()
         self.ds = check.integer("ds", ds, low=1)
         self.da = check.integer("da", da, low=1)
         check_sigma(sigma)
         self.squash = check.choice("squash", squash, (True, False))
-        self.net = mlp(ds, *hidden, 2 * da)
+        self.features = features
+        self.net = mlp(width(features, ds), *hidden, 2 * da)
         self.log_sigma = [math.log(x) for x in sigma]
 
     def gaussian(self, s: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log sigma of u: (..., ds) -> (..., da) each."""
-        mu, x = self.net(s).chunk(2, -1)
+        mu, x = self.net(self.features(s)).chunk(2, -1)
         low, high = self.log_sigma
         return mu, low + (high - low) * torch.sigmoid(x)
 
