@@ -87,6 +87,30 @@ def test_fewer_steps_on_the_swingup():
         assert verdicts.fewer_steps_on_the_swingup(found).verdict == verdict
 
 
+def test_fewer_steps_on_the_hopper():
+    levels = {"MBPO": (1500, 4, 10), "SAC": (1500, 60, 100), "PPO": (400, 4, 100)}
+    found = verdicts.fewer_steps_on_the_hopper(study("mbpo-hopper", levels))
+    assert found.verdict == "holds" and "returns 1000" in found.effect
+
+
+@pytest.mark.parametrize(
+    ("height", "low_runs", "verdict"),
+    [
+        (720, 0, "holds"),
+        (720, 1, "holds"),
+        (3000, 2, CONDITIONS),  # two of five runs fall
+        (600, 0, CONDITIONS),
+        (500, 0, FAILS),
+    ],
+)
+def test_the_hopper_as_published(height, low_runs, verdict):
+    made = study("mbpo-hopper", {"MBPO": (height + 5, 4, 40)})
+    low = made.table["seed"].isin(range(10, 10 + low_runs))
+    made.table.loc[low, "return"] = 690.0
+    found = verdicts.as_published(made)
+    assert found.verdict == verdict and found.seeds == 5, found.effect
+
+
 def test_a_run_that_never_learns_counts_with_its_budget():
     found = verdicts.fewer_steps_on_a_pole(poles(sac=(100, 1, 80)))
     assert "SAC 8,000 (0 of 5 runs; 20.0 times)" in found.effect
