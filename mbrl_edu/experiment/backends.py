@@ -44,7 +44,7 @@ def in_parallel(
     time. A job's error is raised here."""
     if backend == "ray":
         with _ray(len(jobs), workers) as n:
-            yield from _ray_tasks(jobs, n)
+            yield from _ray_places(jobs, n)
         return
     import joblib
 
@@ -65,23 +65,43 @@ def _call(job: Job) -> Any:
     return job()
 
 
-def _ray_tasks(jobs: Sequence[Job], n: int) -> Iterator[Any]:
-    """Ray's own tasks: its joblib backend would hand over everything at the end."""
+def _ray_places(jobs: Sequence[Job], n: int) -> Iterator[Any]:
+    """Actors that take one job after the other, each once it has a core.
+
+    Not Ray's joblib backend, which would hand over everything at the end, and not its
+    tasks: to cancel one that ends at the same instant aborts this process ("Tried to
+    complete task that was not pending", Ray 2.60). To kill an actor is safe.
+    """
     import ray
 
-    start, waiting = ray.remote(_call), list(jobs)[::-1]
-    running: list[Any] = []
+    waiting = list(jobs)[::-1]
+    places: list[Any] = [ray.remote(num_cpus=1)(_Place).remote() for _ in jobs[:n]]
+    idle = {place.do.remote(_nothing): place for place in places}
+    busy: dict[Any, Any] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < n:
-                running.append(start.remote(waiting.pop()))
-            (done,), running = ray.wait(running)
-            yield ray.get(done)
+        while waiting or busy:
+            (done,), _ = ray.wait([*busy, *(idle if waiting else ())])
+            was_busy = done in busy
+            place = (busy if was_busy else idle).pop(done)
+            found = ray.get(done)
+            if waiting:
+                busy[place.do.remote(waiting.pop())] = place
+            if was_busy:
+                yield found
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     finally:
-        for task in running:
-            ray.cancel(task, force=True)
+        for place in places:
+            ray.kill(place)
+
+
+class _Place:
+    def do(self, job: Job) -> Any:
+        return job()
+
+
+def _nothing() -> None:
+    pass
 
 
 @contextmanager

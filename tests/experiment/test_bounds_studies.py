@@ -62,7 +62,9 @@ def test_verdicts_of_the_chapter():
     assert parts["sliding and head-first branches"].verdict == "holds"
     assert parts["under a search for violations"].verdict == "holds"
     assert parts["other readings of the same words"].verdict == "does not hold here"
-    assert {v.verdict for v in judge("L12").values()} == {"holds with conditions"}
+    parts = judge("L12")
+    assert parts["closed form"].verdict == "holds with conditions"
+    assert parts["measured on counted models"].verdict == "holds with conditions"
 
 
 def changed(name, key, column, value, where):
