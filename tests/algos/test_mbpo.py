@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from memory import Cut, Memory, cut_after, weights
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mbrl_edu.algos import mbpo, sac
 from mbrl_edu.algos.loop import Knobs, Progress, learn
@@ -135,6 +136,45 @@ def test_a_run_that_is_resumed_ends_like_one_that_never_stopped(base, calls):
 
 def test_an_interruption_before_the_first_episode_ends_starts_anew(base):
     assert same(base, run(checkpoint=Memory()))
+
+
+# What makes a host wait for a GPU: reading a value, an unknown size, a copy
+WAITS = {
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "equal",
+    "_to_copy",
+    "copy_",
+}
+
+
+class Operations(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.seen.add(str(function).split(".")[1])
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_policy_update_has_nothing_that_a_gpu_waits_for():
+    """Checked on any machine; the tests marked gpu ask the GPU itself."""
+    operations = Operations()
+
+    def watched(parts):
+        def improve(D, now):
+            with operations:
+                return parts.improve(D, now)
+
+        return replace(parts, improve=improve)
+
+    run(change=watched)
+    assert "_fused_adam_" in operations.seen and not operations.seen & WAITS
+    with operations:  # and it would be seen
+        float(torch.ones(1) + 1)
+    assert operations.seen & WAITS == {"_local_scalar_dense"}
 
 
 def test_the_schedule_of_the_official_code():
