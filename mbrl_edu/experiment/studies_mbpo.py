@@ -110,12 +110,14 @@ def inverted_pendulum(workers, folder, quick=False, seeds=FIVE):
     seeds=TEN,
 )
 def pendulum(workers, folder, quick=False, seeds=TEN):
-    """MBPO and SAC for at most 2,500 real steps, ten seeds; what SAC reaches in
-    20,000, and MBPO in 10,000, five seeds. Ten greedy episodes per evaluation."""
+    """MBPO, SAC, and SAC with MBPO's updates for at most 2,500 real steps, ten seeds;
+    what SAC reaches in 20,000, and MBPO in 10,000, five seeds. Ten greedy episodes per
+    evaluation."""
     mine = cheap(PENDULUM, T=2_500, episodes=10)
     mine["T"] -= (mine["T"] - mine["T_random"]) % mine["epoch"]
     jobs: list[Job] = [
         ("MBPO", "mbpo", PENDULUM, mine, TEN),
+        (SAME, "sac", PENDULUM, without_a_model(mine, G=mine["G"]), TEN),
         ("SAC", "sac", PENDULUM, without_a_model(mine), TEN),
         ("MBPO, long", "mbpo", PENDULUM, mine | {"T": 10_000}, FIVE),
         ("SAC, long", "sac", PENDULUM, without_a_model(mine, T=20_000), FIVE),

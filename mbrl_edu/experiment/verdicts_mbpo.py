@@ -36,10 +36,14 @@ LEARNED = {
 PUBLISHED = {15_000: 536, 25_000: 708, 35_000: 1323}
 FEWER = 5.0  # times
 BAND = "95% percentile bootstrap over seeds"
-INVERTED = "InvertedPendulum-v5, greedy episodes of at most 1000 steps"
-PENDULUM = "Pendulum-v1, greedy episodes of 200 steps"
-SWING = "CartPoleSwingUp-v0, greedy episodes of 200 steps"
-HOPPER = "Hopper-v5, greedy episodes of at most 1000 steps"
+TASKS = {
+    "mbpo-inverted-pendulum": "InvertedPendulum-v5, greedy episodes of at most 1000 "
+    "steps",
+    "mbpo-pendulum": "Pendulum-v1, greedy episodes of 200 steps",
+    "mbpo-swingup": "CartPoleSwingUp-v0, greedy episodes of 200 steps",
+    "mbpo-lengths": "CartPoleSwingUp-v0, greedy episodes of 200 steps",
+    "mbpo-hopper": "Hopper-v5, greedy episodes of at most 1000 steps",
+}
 
 
 def _by(fully: bool, partly: bool) -> str:
@@ -81,11 +85,19 @@ def leads(table: Any, mine: str, others: Sequence[str]) -> dict[str, stats.Band]
     }
 
 
-def _fewer_steps(study: Study, others: Sequence[str], task: str) -> Verdict:
+# decorators work from below: the pole is listed first
+@verdict("L1", study="mbpo-hopper", part="MBPO on the hopper")
+@verdict("L1", study="mbpo-swingup", part="MBPO on the swing-up")
+@verdict("L1", study="mbpo-inverted-pendulum", part="MBPO on the inverted pendulum")
+def fewer_steps(study: Study) -> Verdict:
+    """Holds: four in five runs of MBPO learn, with at most a fifth of the real steps of
+    SAC and of PPO. With conditions: with at most half of them. SAC with as many updates
+    as MBPO is told, not judged."""
     level = LEARNED[study.name]
     mine, mine_reached = learned(study.table, "MBPO", level)
+    same, same_reached = learned(study.table, SAME, level)
     factors, texts = [], []
-    for other in others:
+    for other in ("SAC", "PPO"):
         steps, reached = learned(study.table, other, level)
         factors.append(np.median(steps) / np.median(mine))
         texts.append(
@@ -98,32 +110,14 @@ def _fewer_steps(study: Study, others: Sequence[str], task: str) -> Verdict:
         effect=(
             f"Median real steps until the greedy policy returns {level:.0f}: MBPO "
             f"{np.median(mine):,.0f} ({mine_reached.sum()} of {len(mine)} runs), "
-            f"{', '.join(texts)}."
+            f"{', '.join(texts)}. SAC with as many updates as MBPO: "
+            f"{np.median(same):,.0f} ({same_reached.sum()} of {len(same)} runs)."
         ),
         seeds=len(mine),
         band="none: medians over seeds",
-        task=task,
+        task=TASKS[study.name],
         command=study.command,
     )
-
-
-@verdict("L1", study="mbpo-inverted-pendulum", part="MBPO on the inverted pendulum")
-def fewer_steps_on_a_pole(study: Study) -> Verdict:
-    """Holds: four in five runs of MBPO learn, with at most a fifth of the real steps of
-    SAC and of PPO. With conditions: with at most half of them."""
-    return _fewer_steps(study, ("SAC", "PPO"), INVERTED)
-
-
-@verdict("L1", study="mbpo-swingup", part="MBPO on the swing-up")
-def fewer_steps_on_the_swingup(study: Study) -> Verdict:
-    """As above."""
-    return _fewer_steps(study, ("SAC", "PPO"), SWING)
-
-
-@verdict("L1", study="mbpo-hopper", part="MBPO on the hopper")
-def fewer_steps_on_the_hopper(study: Study) -> Verdict:
-    """As above."""
-    return _fewer_steps(study, ("SAC", "PPO"), HOPPER)
 
 
 @verdict("L2", study="mbpo-pendulum", part="SAC against MBPO on a pendulum")
@@ -141,7 +135,7 @@ def the_long_run(study: Study) -> Verdict:
         ),
         seeds=len(mine),
         band=BAND,
-        task=PENDULUM,
+        task=TASKS[study.name],
         command=study.command,
     )
 
@@ -173,15 +167,19 @@ def within_a_tenth(study: Study) -> Verdict:
         ),
         seeds=len(good),
         band="none: every run counts",
-        task=PENDULUM,
+        task=TASKS[study.name],
         command=study.command,
     )
 
 
+@verdict("L13", study="mbpo-hopper", part="the same on the hopper")
+@verdict("L13", study="mbpo-swingup", part="the same on the swing-up")
+@verdict("L13", study="mbpo-pendulum", part="the same on a pendulum")
 @verdict("L13", study="mbpo-inverted-pendulum", part="against SAC with as many updates")
 def the_model_not_the_updates(study: Study) -> Verdict:
     """Holds: MBPO is better overall than SAC with the same updates on real data alone,
-    over the same real steps. With conditions: the band holds zero."""
+    over the same real steps. With conditions: the band holds zero. (The rule was made
+    for the pole; the other tasks came later, before these runs were looked at.)"""
     ahead = leads(study.table, "MBPO", [SAME])[SAME]
     mine, theirs = (overall(study.table, k).mean() for k in ("MBPO", SAME))
     return Verdict(
@@ -192,7 +190,7 @@ def the_model_not_the_updates(study: Study) -> Verdict:
         ),
         seeds=ahead.runs,
         band=BAND,
-        task=INVERTED,
+        task=TASKS[study.name],
         command=study.command,
     )
 
@@ -215,7 +213,7 @@ def short_and_branched(study: Study) -> Verdict:
         effect=f"Mean return over the evaluations: {each}; {short} less {rest}.",
         seeds=bands[long].runs,
         band=f"{BAND}; the better of two short ones is chosen on the same runs",
-        task=SWING,
+        task=TASKS[study.name],
         command=study.command,
     )
 
@@ -237,6 +235,6 @@ def as_published(study: Study) -> Verdict:
         ),
         seeds=len(ends),
         band="none: every run is named",
-        task=HOPPER,
+        task=TASKS[study.name],
         command=study.command,
     )
