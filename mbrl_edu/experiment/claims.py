@@ -13,6 +13,7 @@ study reads "not yet measured".
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -30,7 +31,16 @@ from mbrl_edu.experiment.studies import (
     stored_studies,
 )
 
-__all__ = ["CLAIMS", "Claim", "Html", "Verdict", "claims_table", "judge", "verdict"]
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "Html",
+    "Verdict",
+    "claims_table",
+    "judge",
+    "verdict",
+    "verdicts_table",
+]
 
 OUTCOMES = ("holds", "holds with conditions", "does not hold here")
 OPEN = "not yet measured"
@@ -124,7 +134,7 @@ def claims_table(pages: Collection[str] = (), folder: str | Path | None = None) 
     return Html(
         f"<style>{CSS}</style>"
         '<div class="claims" role="region" tabindex="0" aria-label="Table of claims">'
-        f"<table><caption>{caption}</caption>"
+        f'<table class="wide"><caption>{caption}</caption>'
         f"<thead><tr>{head}</tr></thead>\n{rows}\n</table></div>"
     )
 
@@ -136,6 +146,7 @@ def _cell(label: str, inside: str, more: str = "") -> str:
 
 def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
     """Plain texts as an accessible table in the style of the table of claims."""
+    table = '<table class="wide">' if len(head) > 4 else "<table>"
     top = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
     body = "\n".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
@@ -147,9 +158,29 @@ def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str)
         f"<style>{CSS}</style>"
         f'<div class="claims" role="region" tabindex="0" '
         f'aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>\n"
+        f"{table}<caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>\n"
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def verdicts_table(
+    ids: Sequence[str], page: str, folder: str | Path | None = None
+) -> Html:
+    """The verdicts on some claims by the studies of one page ("07-mbpo"), each with the
+    rule that it follows, which is the docstring of its function. `folder` replaces the
+    package's own stored tables.
+    """
+    rows = []
+    for claim in [c for c in CLAIMS if c.id in ids]:
+        for part, found in judge(claim.id, folder).items():
+            study, function = VERDICTS[claim.id, part]
+            if find_study(study).page == page:
+                name = f"{claim.id}, {part}" if part else claim.id
+                measured = f"{found.effect} ({found.seeds} seeds; {found.task})"
+                rule = " ".join((inspect.getdoc(function) or "").split())
+                rows.append((name, found.verdict, measured, rule))
+    head = ("Claim", "Verdict", "Measured", "Rule")
+    return Html(table_html(head, rows, f"Verdicts on {', '.join(ids)}"))
 
 
 def _rows(claim: Claim, found: dict[str, Verdict], pages: Collection[str]) -> str:
@@ -198,7 +229,8 @@ def _link(chapter: str, pages: Collection[str]) -> str:
 CSS = """
 .claims {overflow-x: auto; margin: 1em 0}
 .claims:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
-.claims table {border-collapse: collapse; min-width: 60em; font-size: .9em}
+.claims table {border-collapse: collapse; font-size: .9em}
+.claims .wide {min-width: 60em}
 .claims caption {text-align: left; caption-side: top; padding: .3em 0}
 .claims th, .claims td {text-align: left; vertical-align: top; padding: .4em .6em;
  border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent)}
@@ -211,7 +243,8 @@ CSS = """
 .claims td[data-label="Measured"] {min-width: 17em}
 .claims td[data-label="Claim"] {min-width: 12em}
 @media (max-width: 700px) {
- .claims table, .claims caption, .claims tbody, .claims tr, .claims th, .claims td
+ .claims .wide, .claims table, .claims caption, .claims tbody, .claims tr, .claims th,
+ .claims td
   {display: block; min-width: 0; width: auto}
  .claims thead, .claims td.none {display: none}
  .claims td[data-label] {min-width: 0}

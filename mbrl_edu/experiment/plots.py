@@ -12,8 +12,8 @@ import numpy as np
 
 from mbrl_edu.core import check
 from mbrl_edu.experiment import stats
-from mbrl_edu.experiment.registry import METHODS, nearest
-from mbrl_edu.experiment.style import SPARE, Style, house_style, ink, style_of
+from mbrl_edu.experiment.registry import nearest
+from mbrl_edu.experiment.style import SPARE, Style, house_style, ink, style_of, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,7 @@ def plot_curves(
     level: float = 0.95,
     xlabel: str = "",
     ylabel: str = "",
+    xscale: str = "linear",
     yscale: str = "linear",
     labels: str = "auto",
     unit: str = "seed",
@@ -70,10 +71,12 @@ def plot_curves(
             _line(ax, label, at, runs, STATISTICS[statistic], level, styles[label], rng)
         ax.set_xlabel(xlabel)
         ax.set_ylabel(ylabel)
+        ax.set_xscale(xscale)
         ax.set_yscale(yscale)
         ax.margins(x=0.02)
-        if yscale == "log":
-            ax.yaxis.set_major_formatter("{x:,.10g}")  # 100, not a power of ten
+        for axis in (ax.xaxis, ax.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_formatter("{x:,.10g}")  # 100, not a power of ten
         _name_lines(ax, labels)
     runs_of = {k: len(v) for k, v in data.items()}
     return ax.get_figure(root=True), caption(runs_of, statistic, level, unit)  # type: ignore
@@ -114,10 +117,10 @@ def _line(
     rng: int,
 ) -> None:
     if len(runs) == 1:  # one run has no band
-        ax.plot(at, runs[0], label=label, **style.kwargs(len(at)))
+        ax.plot(at, runs[0], label=title_of(label), **style.kwargs(len(at)))
         return
     band = stats.bootstrap_curve(runs, statistic, level, rng=rng)
-    ax.plot(at, band.center, label=label, **style.kwargs(len(at)))
+    ax.plot(at, band.center, label=title_of(label), **style.kwargs(len(at)))
     ax.fill_between(at, band.low, band.high, color=style.color, alpha=0.2, lw=0)
 
 
@@ -187,8 +190,7 @@ def plot_run(run: Run, metric: str | None = None, x: str | None = None) -> Axes:
             raise ValueError(
                 f"no column {name!r} in this run: {nearest(name, columns)}"
             )
-    label = METHODS[run.method].title if run.method in METHODS else run.method
-    curve = {label: run.curve[metric].to_numpy()}
+    curve = {title_of(run.method): run.curve[metric].to_numpy()}
     figure, _ = plot_curves(
         curve, run.curve[x].to_numpy(), xlabel=x, ylabel=metric, labels="legend"
     )

@@ -50,7 +50,7 @@ METHOD_STYLE: dict[str, Style] = {
     "Dyna-Q+": Style(RED, "-", "P"),
     "Prioritized sweeping": Style(GREEN, DASHDOT, "X"),
     "RS": Style(GREY, DASH, "o"),
-    "CEM": Style(YELLOW, "-", "s"),
+    "CEM": Style(YELLOW, LONG, "s"),
     "iCEM": Style(ORANGE, "-", "D"),
     "MPPI": Style(BLUE, DASHDOT, "^"),
     "PETS": Style(GREEN, "-", "^"),
@@ -83,7 +83,15 @@ PART_STYLE: dict[str, Style] = {
     "MBPO, long": Style(SKY, LONG, "s"),
 }
 PLANNERS = {"random_shooting": "RS", "cem": "CEM", "icem": "iCEM", "mppi": "MPPI"}
-SPARE = [Style(c, DOT, "h") for c in (BLUE, RED, GREEN, PINK, ORANGE, SKY, YELLOW)]
+SPARE = [
+    Style(BLUE, "-", "h"),
+    Style(RED, DASH, "*"),
+    Style(GREEN, DASHDOT, "p"),
+    Style(PINK, DOT, "d"),
+    Style(ORANGE, LONG, "H"),
+    Style(SKY, "-", "8"),
+    Style(YELLOW, DASH, "1"),
+]
 
 RC: Any = {
     "figure.figsize": (6.4, 3.8),
@@ -129,10 +137,16 @@ def house_style() -> Iterator[None]:
         yield
 
 
+def title_of(label: str) -> str:
+    """A method's or a planner's name in the book, by its name in code; other labels
+    stay as they are."""
+    return METHODS[label].title if label in METHODS else PLANNERS.get(label, label)
+
+
 def style_of(label: str, position: int = 0) -> Style:
     """The style of a method by its name in the book, in the registry, or a label that
     starts with it ("MBPO, k = 1"); other labels get a spare one by their position."""
-    label = METHODS[label].title if label in METHODS else PLANNERS.get(label, label)
+    label = title_of(label)
     known = METHOD_STYLE | PART_STYLE
     if label in known:
         return known[label]

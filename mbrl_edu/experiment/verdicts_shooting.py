@@ -50,7 +50,8 @@ def _task(study: Study) -> str:
 
 @verdict("L7", study="shooting", part="CEM finds better plans")
 def cem_finds_better_plans(study: Study) -> Verdict:
-    """Regret of the plan over what doing nothing loses on average."""
+    """Regret of the plan over what doing nothing loses on average. Holds: the band of
+    RS less CEM lies above zero in every cell. With conditions: in half of them."""
     mean = by_start(study.tables["plans"], "regret", "mean")
     better = [band.low > 0 for band in leads(mean).values()]
     cells = mean.groupby(["n", "H"]).mean()
@@ -75,7 +76,8 @@ def cem_finds_better_plans(study: Study) -> Verdict:
 
 @verdict("L7", study="shooting", part="random shooting has the higher variance")
 def shooting_varies_more(study: Study) -> Verdict:
-    """Standard deviation of the regret over searches from the same start."""
+    """Standard deviation of the regret over searches from the same start; cells are
+    counted as above."""
     spread = by_start(study.tables["plans"], "regret", "std")
     larger = [band.low > 0 for band in leads(spread).values()]
     cells = spread.groupby(["n", "H"]).mean()
@@ -96,7 +98,8 @@ def shooting_varies_more(study: Study) -> Verdict:
 
 @verdict("L7", study="shooting", part="CEM's lead grows with dimension and horizon")
 def lead_grows(study: Study) -> Verdict:
-    """RS minus CEM at the largest n against the smallest, by H; and the same for H."""
+    """RS less CEM at the largest n against the smallest, by H; and the same for H.
+    Cells are counted as above."""
     mean = by_start(study.tables["plans"], "regret", "mean")
     lead = (mean["RS"] - mean["CEM"]).unstack(["n", "H"])
     sizes, horizons = (sorted(set(lead.columns.get_level_values(i))) for i in (0, 1))
@@ -128,7 +131,8 @@ def lead_grows(study: Study) -> Verdict:
 
 @verdict("L7", study="shooting", part="as a controller that plans again at every step")
 def cem_controls_better(study: Study) -> Verdict:
-    """Closed loop: regret on the LQR (lower is better), return on the swing-up."""
+    """Closed loop: regret on the LQR (lower is better), return on the swing-up. Each
+    task and budget is a cell; cells are counted as above."""
     table, better, words = study.tables["closed-loop"], [], []
     for (name, budget), rows in table.groupby(["task", "budget"]):
         x = rows.pivot(index="seed", columns="method", values="result")

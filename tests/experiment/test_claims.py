@@ -166,3 +166,11 @@ def test_a_plain_table_escapes_its_texts_and_names_its_rows():
     html = claims.table_html(["a", "b"], [["x < y", "1"], ["z", "2"]], caption="Two")
     assert html.count("<tr>") == 3 and html.count('scope="row"') == 2
     assert "x &lt; y" in html and "<caption>Two</caption>" in html
+
+
+def test_the_verdicts_of_a_page_come_with_their_rules():
+    html = claims.verdicts_table(["L13", "L1", "L9"], "07-mbpo")
+    parse(html)
+    assert html.index("L1, MBPO on the inverted pendulum") < html.index("L13, as good")
+    assert "L9" not in html.split("</caption>")[1]  # its studies are another page's
+    assert "Holds: four in five runs of MBPO learn" in html and "5 seeds; Inv" in html

@@ -153,7 +153,7 @@ def test_too_few_seeds_that_solve_are_not_enough():
 def test_the_sentence_holds_the_numbers():
     levels = one_differs(FAMILIES, (180, 1), (100, 1))
     found = verdicts.probabilistic_ensembles(study("pets-families", levels, noise=0.0))
-    assert "PE 180; " in found.effect and "GP +80 [+80, +80]" in found.effect
+    assert "PE 180; " in found.effect and "GP +80.0 [+80.0, +80.0]" in found.effect
     assert "Of 5 runs solved: PE 5, P 0" in found.effect
     found = verdicts.a_handful_of_trials(study("x", {"PETS": GOOD}, noise=0.0))
     # 180 / 3 a trial: 140 is passed in the third, 800 real steps with the random one
