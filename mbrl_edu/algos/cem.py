@@ -30,7 +30,7 @@ class Config:
     iterations: int = 5  # rounds (PETS)
     alpha: float = 0.1  # weight of the old mean and variance (PETS)
     tol: float = 1e-3  # stops once no variance is above this (PETS)
-    colour: float = 0.0  # exponent of coloured noise, 0: PETS's white noise (iCEM 2-4)
+    colour: float = 0.0  # exponent of coloured noise, 0: white (PETS; iCEM 0.25-3.5)
     keep: float = 0.0  # share of the elites that competes again (iCEM 0.3)
     decay: float = 1.0  # a round has so many times fewer candidates (iCEM 1.25)
     best: bool = False  # returns the best plan seen (iCEM), else the mean (PETS)
@@ -47,7 +47,13 @@ class Config:
 
 
 def icem(cfg: Config) -> Config:
-    """``cfg`` with iCEM's refinements, at the values of its authors' code or paper."""
+    """``cfg`` with iCEM's refinements at values of its authors (Pinneri et al. 2020).
+
+    Not as theirs: mean and kept plans that move on by one step get a zero at the end
+    (theirs: the last action again, a fresh draw); old and new variances are mixed, not
+    deviations; kept plans are judged again; a round that is narrow enough is the last.
+    Their colour depends on the task, 0.25 on a learned swing-up.
+    """
     return replace(cfg, colour=2.0, keep=0.3, decay=1.25, best=True)
 
 
@@ -90,12 +96,13 @@ class CEM:
                 plans = torch.cat([plans, mean[None]])
             values = judge(evaluate, plans)
             top = values.topk(cfg.top)
-            elites = plans[top.indices]
+            elites = plans[top.indices[top.values.isfinite()]]  # a lost plan is none
             if top.values[0] > best_value:
                 best, best_value = elites[0], top.values[0].item()
-            new_var, new_mean = torch.var_mean(elites, 0, correction=0)
-            mean = cfg.alpha * mean + (1 - cfg.alpha) * new_mean
-            var = cfg.alpha * var + (1 - cfg.alpha) * new_var
+            if len(elites):
+                new_var, new_mean = torch.var_mean(elites, 0, correction=0)
+                mean = cfg.alpha * mean + (1 - cfg.alpha) * new_mean
+                var = cfg.alpha * var + (1 - cfg.alpha) * new_var
             kept = elites[: round(cfg.keep * cfg.top)]
             if watch:
                 watch(i, plans, values, mean, var)

@@ -91,7 +91,7 @@ def mbpo(task: Task, cfg: Config, rng: Streams) -> Parts:
             f"(s, a, s'): {task.note}"
         )
     reward = task.reward if cfg.known_reward else None
-    layout = Layout(task.ds, task.da, task.features, reward=reward)
+    layout = Layout(task.ds, task.da, task.features, task.absolute, reward)
     model = ensemble.Ensemble(layout, cfg.networks, rng, device=rng.device)
     agent = SAC(
         task.ds,

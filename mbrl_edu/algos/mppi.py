@@ -1,6 +1,10 @@
 """Model predictive path integral control: a soft, weighted mean of random plans.
 
-Williams et al. (2017); with smooth noise as in Nagabandi et al. (2020), section 3.3.
+After Williams et al. (2017), with smooth noise in the spirit of Nagabandi et al. (2020,
+section 3.3). Not as there: several rounds per step; a temperature in standard
+deviations of the worth; no cost of the noise itself, as if it were drawn around the
+plan; the noise is a stationary first-order process; the mean is that of clipped plans
+and moves on with a zero at its end.
 """
 
 from __future__ import annotations

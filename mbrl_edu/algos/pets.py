@@ -6,7 +6,7 @@ model from all real steps, plan with it at every step, execute the first action,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,13 +22,14 @@ from mbrl_edu.envs.state import Between
 from mbrl_edu.envs.task import Task
 from mbrl_edu.imagine import plan
 from mbrl_edu.imagine.diary import Diary, Log
-from mbrl_edu.models import ensemble, fit
+from mbrl_edu.models import ensemble, fit, gp
 from mbrl_edu.models.gp import GP
 from mbrl_edu.models.layout import Layout
 from mbrl_edu.models.oracle import Oracle
 
 MODELS = ("PE", "P", "DE", "D", "GP", "true")
 PLANNERS = ("cem", "icem", "mppi", "random_shooting")
+MOST_RANDOM = 10  # trials with random actions, if a trial is less than a batch
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,19 @@ class Config:
     top: int = 10  # elites of CEM (PETS 40)
     iterations: int = 3  # rounds (PETS 5)
     alpha: float = 0.1  # weight of CEM's old mean and variance (PETS)
+    colour: float = 2.0  # exponent of iCEM's noise
+    keep: float = 0.3  # share of iCEM's elites that competes again
+    fewer: float = 1.25  # a round of iCEM has so many times fewer candidates
     temperature: float = 0.2  # of MPPI's weights, in standard deviations of the worth
+    sigma: float = 0.5  # standard deviation of MPPI's noise
+    smooth: float = 0.8  # correlation of MPPI's noise from one step to the next
     B: int = 5  # members of an ensemble (PETS)
     hidden: tuple[int, ...] = (64, 64)  # units per hidden layer (PETS 500, 500, 500)
     decay: tuple[float, ...] | None = None  # per layer; none: MBPO's, over the depth
     lr: float = 1e-3  # Adam's step size (PETS)
     batch: int = 32  # transitions per member and gradient step (PETS)
     epochs: int = 50  # epochs per fit (PETS 5), on all the data of so far
+    average: float = 1.0  # weights are averaged over so many last epochs (PETS 0)
     gp_rows: int = 300  # a GP learns from at most so many transitions, drawn at random
     precision: str = "fp32"  # of the networks while planning; bf16: three digits
     look: int = 10  # every so many steps the plan's worth is kept beside what came
@@ -62,10 +69,14 @@ class Config:
         check.integer("H", self.H, low=1)
         check.integer("batch", self.batch, low=1)
         check.integer("epochs", self.epochs, low=1)
-        check.integer("gp_rows", self.gp_rows, low=2)
+        check.number("average", self.average, low=0)
+        check.integer("gp_rows", self.gp_rows, low=2, high=gp.Config().limit)
+        check.integer("N", self.N, low=1)
+        check.integer("iterations", self.iterations, low=1)
         check.integer("look", self.look, low=1)
         particles = plan.Config(self.propagation, self.P)
         make_planner(self)
+        mppi.Config(1, 1, self.sigma, self.smooth, self.temperature)
         members = self.network.B if self.model in ("PE", "DE") else 1
         if particles.propagation in plan.SAMPLING and self.P % members:
             raise ValueError(
@@ -105,7 +116,8 @@ class Agent:
 
     def __init__(self, task: Task, cfg: Config, rng: Streams):
         self.task, self.cfg, self.rng = task, cfg, rng
-        self.layout = Layout(task.ds, task.da, task.features, reward=task.reward)
+        seen, absolute = task.features, task.absolute
+        self.layout = Layout(task.ds, task.da, seen, absolute, task.reward)
         self.model = self._model()
         self.planner = make_planner(cfg)
         particles = plan.Config(cfg.propagation, cfg.P)
@@ -132,7 +144,9 @@ class Agent:
         """Learn from all of ``batch``; mean squared error on it, NaN if not known."""
         cfg, g = self.cfg, self.rng["fit"]
         if isinstance(self.model, ensemble.Ensemble):
-            how = fit.Config(batch=cfg.batch, holdout=0, epochs=cfg.epochs)
+            how = fit.Config(
+                batch=cfg.batch, holdout=0, epochs=cfg.epochs, average=cfg.average
+            )
             error = np.mean(fit.fit(self.model, batch, how, g).error)
             self.model.round(cfg.precision == "bf16")
             return float(error)
@@ -172,13 +186,16 @@ class Agent:
 def make_planner(cfg: Config) -> plan.Planner:
     """The planner that ``cfg`` names; random shooting gets all rounds at once."""
     if cfg.planner == "random_shooting":
-        n = check.integer("N", cfg.N, low=1) * cfg.iterations
-        return random_shooting.RandomShooting(random_shooting.Config(n))
+        best_of = random_shooting.Config(cfg.N * cfg.iterations)
+        return random_shooting.RandomShooting(best_of)
     if cfg.planner == "mppi":
-        soft = mppi.Config(cfg.N, cfg.iterations, temperature=cfg.temperature)
-        return mppi.MPPI(soft)
+        noise = cfg.sigma, cfg.smooth
+        return mppi.MPPI(mppi.Config(cfg.N, cfg.iterations, *noise, cfg.temperature))
     hard = cem.Config(cfg.N, cfg.top, cfg.iterations, cfg.alpha)
-    return cem.CEM(cem.icem(hard) if cfg.planner == "icem" else hard)
+    if cfg.planner == "cem":
+        return cem.CEM(hard)
+    refined = cem.icem(hard)
+    return cem.CEM(replace(refined, colour=cfg.colour, keep=cfg.keep, decay=cfg.fewer))
 
 
 def pets(
@@ -197,6 +214,11 @@ def pets(
     until there is enough. Raises ValueError, before any step, if the model needs what
     the task does not know.
     """
+    if cfg.batch > MOST_RANDOM * task.horizon:
+        raise ValueError(
+            f"batch is {cfg.batch}, but must be at most {MOST_RANDOM * task.horizon}, "
+            f"{MOST_RANDOM} trials of {task.name}: so many are random at the most."
+        )
     agent, diary = Agent(task, cfg, rng), Diary(cfg.H, rng.device)
     env = task.make()
     parts: dict[str, Part] = {

@@ -36,7 +36,7 @@ _PETS_CHEAP: dict[str, Any] = {
     "epochs": 50,
 }
 
-# What PETS's official code (2018) sets for its cart-pole.
+# What PETS's official code (2018) sets for its cart-pole and its half-cheetah.
 _PETS_CARTPOLE: dict[str, Any] = {
     "episodes": 50,
     "planner": "cem",
@@ -51,6 +51,15 @@ _PETS_CARTPOLE: dict[str, Any] = {
     "decay": (1e-4, 2.5e-4, 2.5e-4, 5e-4),
     "batch": 32,
     "epochs": 5,
+    "average": 0.0,
+}
+_PETS_CHEETAH: dict[str, Any] = _PETS_CARTPOLE | {
+    "episodes": 300,
+    "H": 30,
+    "N": 500,
+    "top": 50,
+    "hidden": (200, 200, 200, 200),
+    "decay": (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4),
 }
 
 # Chosen here by trying, on one seed each: larger steps than DDPG's, because the task is
@@ -83,6 +92,7 @@ _SVG_INF_PENDULUM: dict[str, Any] = {
 PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("pets", "CartPoleSwingUp-v0", "cheap"): _PETS_CHEAP,
     ("pets", "CartPoleSwingUp-v0", "paper"): _PETS_CARTPOLE,
+    ("pets", "HalfCheetahSpeed-v5", "paper"): _PETS_CHEETAH,
     **presets_mbpo.PRESETS,
     **presets_bmpo.PRESETS,
     **presets_ampo.PRESETS,

@@ -93,7 +93,7 @@ class SVG(Learner):
             self.q_bar = copy.deepcopy(self.q)
             self.opts["q"] = torch.optim.Adam(self.q.parameters(), lr=cfg.lr_q)
         if cfg.variant != "0":
-            layout = Layout(ds, da, task.features, reward=task.reward)
+            layout = Layout(ds, da, task.features, task.absolute, task.reward)
             self.model = ensemble.Ensemble(layout, cfg.network, rng, device=rng.device)
         self.to(rng.device)
 

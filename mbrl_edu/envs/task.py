@@ -45,6 +45,8 @@ class Task:
             then says what is missing
         gamma, horizon : discount; steps until the time limit
         features(s) -> x (..., dx) : what networks should see instead of s
+        absolute : states that a model learns as s' and not as s' - s, because features
+            hide them
         dynamics(s, a) -> s_next (..., ds) : true dynamics, where known in closed form
         arguments : what the environment is made with
         note : what cannot be seen from (s, a, s_next), and other things to know
@@ -59,9 +61,16 @@ class Task:
     gamma: float = 0.99
     horizon: int = 1000
     features: Callable[[Tensor], Tensor] = plain
+    absolute: tuple[int, ...] = ()
     dynamics: Callable[[Tensor, Tensor], Tensor] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+
+    def __post_init__(self) -> None:
+        check.integer("ds", self.ds, low=1)
+        check.integer("da", self.da, low=1)
+        check.number("gamma", self.gamma, low=0, high=1)
+        check.integer("horizon", self.horizon, low=1)
 
     def make(self, render_mode: str | None = None) -> gym.Env:
         """A fresh environment: actions in [-1, 1], float32 observations, the time limit
@@ -78,7 +87,17 @@ class Task:
         )
         if render_mode is not None and hasattr(env.unwrapped, "mujoco_renderer"):
             rendering.prepare()
-        return continuous(env, self.gym_id)
+        wrapped = continuous(env, self.gym_id)
+        for key, space in (
+            ("ds", wrapped.observation_space),
+            ("da", wrapped.action_space),
+        ):
+            if getattr(self, key) != _size(space):
+                raise ValueError(
+                    f"{key} is {getattr(self, key)}, but {self.gym_id} has "
+                    f"{_size(space)}."
+                )
+        return wrapped
 
     @classmethod
     def from_env(cls, gym_id: str, **known: Any) -> Task:

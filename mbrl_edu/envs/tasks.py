@@ -97,6 +97,7 @@ _OWN = (
         da=6,
         reward=rules.cheetah_speed_reward,
         features=rules.cheetah_speed_features,
+        absolute=(0,),  # the speed, which the features leave out (PETS)
         note="HalfCheetah-v5 with (x' - x) / dt of the last step as component 0.",
     ),
     _own(

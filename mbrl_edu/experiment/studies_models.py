@@ -92,7 +92,7 @@ def layout_of(task: Any) -> Any:
     """What a model of the task sees and predicts: s' - s, the reward is known."""
     from mbrl_edu.models.layout import Layout
 
-    return Layout(task.ds, task.da, inputs=task.features, reward=task.reward)
+    return Layout(task.ds, task.da, task.features, task.absolute, task.reward)
 
 
 def learn(

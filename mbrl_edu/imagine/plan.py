@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mbrl_edu.core import check
+from mbrl_edu.models.layout import one_each
 from mbrl_edu.models.protocol import Model
 
 Rule = Callable[[Tensor, Tensor, Tensor], Tensor]  # of (s, a, s'), one number a row
@@ -105,7 +106,7 @@ class Imagination:
             lost |= alive & ~fine
             total += torch.where(alive & fine, weight * r, 0)
             if self.terminal is not None:
-                alive &= self.terminal(x, a, x_next) == 0
+                alive &= one_each("terminal", self.terminal(x, a, x_next), n) == 0
             weight *= self.cfg.gamma
         total[lost] = -torch.inf
         return total.view(-1, self.P).mean(1)
@@ -140,7 +141,7 @@ class Imagination:
                 if self.model.layout.reward is not None:
                     r = self.model.layout.reward(x, a, x_next)
             if self.reward is not None:
-                r = self.reward(x, a, x_next)
+                r = one_each("reward", self.reward(x, a, x_next), len(x))
             yield x, a, r, x_next
             x = x_next
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch
+from mbrl_edu.models.layout import one_each
 from mbrl_edu.models.protocol import Model
 
 Rule = Callable[[Tensor, Tensor, Tensor], Tensor]  # of (s, a, s'), one number a row
@@ -39,8 +40,11 @@ def rollout(
     for _ in range(k):
         a = policy(s)
         r, s_next = model.sample(s, a, g, who)
-        r = r if reward is None else reward(s, a, s_next)
-        d = torch.zeros_like(r) if terminal is None else terminal(s, a, s_next).to(r)
+        if reward is not None:
+            r = one_each("reward", reward(s, a, s_next), len(s))
+        d = torch.zeros_like(r)
+        if terminal is not None:
+            d = one_each("terminal", terminal(s, a, s_next), len(s)).to(r)
         fine = s_next.isfinite().all(1) & r.isfinite()
         batches.append(Batch(s, a, r, s_next, d).take(fine))
         going = fine & (d == 0)

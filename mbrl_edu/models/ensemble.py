@@ -19,6 +19,7 @@ from mbrl_edu.models.layout import Layout
 DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)  # MBPO, five layers
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's
 ROWS = 1024  # rows in one product: larger temporaries leave the processor's cache
+MANY = 8_192  # rows of all members' hidden layers at once: this bounds the memory
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ class Ensemble(nn.Module):
     def features(self, s: Tensor, a: Tensor) -> Tensor:
         """Last hidden layer of every member: (B, n, h)."""
         z = self.normalise(self.layout.x(s, a))
-        return self.hidden(z.expand(self.B, *z.shape))
+        parts = [self.hidden(x.expand(self.B, *x.shape)) for x in z.split(MANY)]
+        return torch.cat(parts, 1)
 
     def draw(self, n: int, g: torch.Generator) -> Tensor:
         """n members drawn uniformly from the elites: (n,)."""
@@ -173,14 +175,21 @@ class Ensemble(nn.Module):
         """Mean and log-variance of (r, s' - s), row i from member ``who[i]``: (n, dy)
         each. Rows are grouped by member; no other member is evaluated."""
         order = who.argsort()
-        groups = self.normalise(self.layout.x(s, a))[order].split(
-            torch.bincount(who, minlength=self.B).tolist()
-        )
-        out = torch.cat(
-            [self._member(b, z) for b in range(self.B) for z in groups[b].split(ROWS)]
-        )
+        z, sizes = self.normalise(self.layout.x(s, a))[order], _sizes(who, self.B)
+        even = len(set(sizes)) == 1 and sizes[0] <= ROWS and self.rounded is None
+        out = self._side_by_side(z) if even else self._one_by_one(z, sizes)
         mean, lv = self._gaussian(torch.empty_like(out).index_copy(0, order, out))
         return self.layout.change(s, mean), lv
+
+    def _side_by_side(self, z: Tensor) -> Tensor:
+        """Outputs for rows in groups of equal size, one a member: twice as fast where
+        groups are small."""
+        return self.layers[-1](self.hidden(z.unflatten(0, (self.B, -1)))).flatten(0, 1)
+
+    def _one_by_one(self, z: Tensor, sizes: list[int]) -> Tensor:
+        """Outputs for rows in groups of any size, one a member."""
+        groups = enumerate(z.split(sizes))
+        return torch.cat([self._member(b, x) for b, g in groups for x in g.split(ROWS)])
 
     def _member(self, b: int, z: Tensor) -> Tensor:
         first, *inner, last = cast(list[MemberLinear], list(self.layers))
@@ -250,3 +259,11 @@ class Ensemble(nn.Module):
 
     def set_extra_state(self, state: dict) -> None:
         self.opt.load_state_dict(state)
+
+
+def _sizes(who: Tensor, B: int) -> list[int]:
+    """How many rows each of B members has in ``who`` (n,)."""
+    sizes = torch.bincount(who, minlength=B).tolist()
+    if len(sizes) > B:
+        raise ValueError(f"who holds {len(sizes) - 1}, but members are 0 to {B - 1}.")
+    return sizes

@@ -13,7 +13,7 @@ from torch import Tensor
 from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch
 from mbrl_edu.models.ensemble import Ensemble
-from mbrl_edu.models.layout import check_finite
+from mbrl_edu.models.layout import check_batch
 
 # (epoch, members still in training, their holdout errors) -> False to end the fit
 Progress = Callable[[int, list[int], list[float]], bool | None]
@@ -107,11 +107,20 @@ def fit(
     Holdout and bootstraps are drawn anew at every call, the holdout is shared. Every
     member ends with its own best weights; the elites are those with the lowest squared
     error of the mean on the holdout (without one: on the training data). Ctrl-C ends it
-    with the best weights so far. Raises ValueError for too little or non-finite data.
+    with the best weights so far. Raises ValueError for data that are too few, not
+    finite or of the wrong shape.
 
-    Source: the code of PETS and MBPO, except that a member stops for itself.
+    Source: the code of PETS and MBPO, except that a member stops for itself, waits for
+    at least ``steps`` gradient steps, and has its weights averaged over the last
+    ``average`` epochs.
     """
-    check_finite(batch)
+    check_batch(batch, model.layout.ds, model.layout.da)
+    for name, value in batch._asdict().items():
+        if value.dtype != model.x_mean.dtype:
+            raise ValueError(
+                f"batch.{name} is {value.dtype}, but must be {model.x_mean.dtype}, as "
+                "the model is."
+            )
     n_held = min(int(cfg.holdout * len(batch.r)), cfg.max_holdout)
     n = len(batch.r) - n_held
     if n < cfg.batch:

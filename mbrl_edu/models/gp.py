@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mbrl_edu.core import check
 from mbrl_edu.core.data import Batch
-from mbrl_edu.models.layout import Layout, check_finite
+from mbrl_edu.models.layout import Layout, check_batch
 
 ROWS = 1024  # rows predicted at once
 JITTER = (0.0, 1e-10, 1e-8, 1e-6)  # tried in turn, as shares of the signal variance
@@ -103,7 +103,7 @@ class GP:
         Beyond ``fit_on`` rows the hyper-parameters see a random part, drawn from ``g``.
         Returns the log marginal likelihood per output on those rows.
         """
-        check_finite(batch)
+        check_batch(batch, self.layout.ds, self.layout.da)
         n = len(batch.r)
         if n < 2:
             raise ValueError(f"batch has {n} transitions, but a GP needs at least 2.")

@@ -70,7 +70,9 @@ class Layout:
     def apply(self, s: Tensor, a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """r (n,) and s' (n, ds) from y (n, dy) = (r, s' - s)."""
         s_next = s + y[:, self.dy - self.ds :]
-        return (self.reward(s, a, s_next) if self.reward else y[:, 0]), s_next
+        if self.reward is None:
+            return y[:, 0], s_next
+        return one_each("reward", self.reward(s, a, s_next), len(s)), s_next
 
     def _relative(self, s: Tensor) -> Tensor:
         """1 where s' - s is learned, 0 where s' is: (ds,)."""
@@ -95,14 +97,35 @@ class Angles:
         return torch.cat([theta.sin(), theta.cos(), s[..., rest]], -1)
 
 
+def one_each(name: str, values: Tensor, n: int) -> Tensor:
+    """What the function ``name`` gave for n rows; ValueError if its shape is not (n,).
+
+    Returned as it is.
+    """
+    if getattr(values, "shape", None) != (n,):
+        shape = tuple(getattr(values, "shape", ()))
+        raise ValueError(f"{name} gave the shape {shape}, but must give ({n},).")
+    return values
+
+
 def no_reward(s: Tensor, a: Tensor, s_next: Tensor) -> Tensor:
     """r = 0, for a model of s' alone."""
     return s.new_zeros(len(s))
 
 
-def check_finite(batch: Batch) -> None:
-    """Raises ValueError naming the first field that holds NaN or infinity."""
-    for name, value in zip(Batch._fields, batch):
+def check_batch(batch: Batch, ds: int, da: int) -> None:
+    """Raises ValueError naming the first field of n transitions that is no tensor of
+    floats, has the wrong shape, or holds NaN or infinity."""
+    n = len(batch.s)
+    shapes = ((n, ds), (n, da), (n,), (n, ds), (n,))
+    for (name, value), shape in zip(batch._asdict().items(), shapes):
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"batch.{name} is {kind}, but must be a tensor of floats.")
+        if value.shape != shape:
+            raise ValueError(
+                f"batch.{name} has shape {tuple(value.shape)}, but must have {shape}."
+            )
         bad = ~torch.isfinite(value)
         if bad.any():
             row = int(bad.nonzero()[0, 0])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from math import sqrt
+from math import isfinite, sqrt
 
 import numpy as np
+
+from mbrl_edu.core import check
 
 Outcome = tuple[float, int, float]  # r, s', d: 1 where s' is terminal
 Transition = tuple[int, int, float, int, float]  # s, a, r, s', d
@@ -81,16 +83,32 @@ class TimedModel(LastModel):
 
 
 class CountModel:
-    """p_hat(s', r | s, a): the share of each outcome among those seen."""
+    """p_hat(s', r | s, a): the share of each outcome among those seen.
+
+    States and actions are numbers; there are no vectors to normalise and no members to
+    draw, so a finite model does not follow ``protocol.Model``. The whole of it is
+    ``tables()``.
+    """
 
     def __init__(self, n_states: int, n_actions: int):
-        self.n_states, self.n_actions = n_states, n_actions
+        self.n_states = check.integer("n_states", n_states, low=1)
+        self.n_actions = check.integer("n_actions", n_actions, low=1)
         self.counts: dict[tuple[int, int], dict[Outcome, int]] = {}
         self._pairs: list[tuple[int, int]] = []
         self._cumulated: dict[tuple[int, int], tuple[list[Outcome], list[int]]] = {}
 
     def learn(self, s: int, a: int, r: float, s_next: int, d: float) -> None:
-        """Count one outcome of (s, a)."""
+        """Count one outcome of (s, a). Raises ValueError where the world has no such
+        state or action, or r is not finite."""
+        if not (0 <= s < self.n_states and 0 <= s_next < self.n_states):
+            raise ValueError(
+                f"s and s_next are {s} and {s_next}, but must be 0 to "
+                f"{self.n_states - 1}."
+            )
+        if not 0 <= a < self.n_actions:
+            raise ValueError(f"a is {a}, but must be 0 to {self.n_actions - 1}.")
+        if not isfinite(r):
+            raise ValueError(f"r is {r}, but must be finite.")
         if (s, a) not in self.counts:
             self.counts[s, a] = {}
             self._pairs.append((s, a))

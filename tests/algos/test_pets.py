@@ -364,12 +364,54 @@ def test_any_box_environment_can_be_learned(monkeypatch):
         ({"epochs": 0}, "epochs is 0"),
         ({"look": 0}, "look is 0"),
         ({"gp_rows": 1}, "gp_rows is 1"),
-        ({"planner": "mppi", "temperature": 0.0}, "temperature is 0.0"),
+        ({"gp_rows": 5001}, "gp_rows is 5001"),
+        ({"average": -1.0}, "average is -1.0"),
+        ({"iterations": 0, "planner": "random_shooting"}, "iterations is 0"),
+        ({"colour": -1.0}, "colour is -1.0"),
+        ({"keep": 1.5}, "keep is 1.5"),
+        ({"fewer": 0.5}, "is 0.5"),
+        ({"sigma": 0.0}, "sigma is 0.0"),
+        ({"smooth": 1.0}, "smooth is 1.0"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
     ],
 )
 def test_bad_settings_are_refused(values, sentence):
     with pytest.raises(ValueError, match=sentence):
         Config(**values)
+
+
+def test_more_random_trials_than_ten_are_refused():
+    with pytest.raises(ValueError, match="batch is 301, but must be at most 300"):
+        pets(task("Line-v0"), tiny(batch=301), Streams(0))
+
+
+def test_the_speed_that_the_features_hide_is_learned_as_it_is():
+    """On the half-cheetah, component 0 of s' and not of s' - s, as in PETS's code."""
+    layout = Agent(task("HalfCheetahSpeed-v5"), Config(), Streams(0)).layout
+    s, a = torch.randn(6, 18), torch.zeros(6, 6)
+    y = layout.target(Batch(s, a, torch.zeros(6), s + 1, torch.zeros(6)))
+    assert torch.equal(y[:, 0], s[:, 0] + 1)
+    assert torch.allclose(y[:, 1:], torch.ones(6, 17), atol=1e-5)
+    faster = s.clone()
+    faster[:, 0] += 5
+    assert torch.equal(layout.x(s, a), layout.x(faster, a))
+
+
+def test_settings_reach_the_planners():
+    made = module.make_planner(tiny(planner="icem", colour=1.5, keep=0.5, fewer=2.0))
+    assert (made.cfg.colour, made.cfg.keep, made.cfg.decay) == (1.5, 0.5, 2.0)
+    made = module.make_planner(tiny(planner="mppi", sigma=0.3, smooth=0.1))
+    assert (made.cfg.sigma, made.cfg.smooth) == (0.3, 0.1)
+    assert module.make_planner(tiny(planner="cem")).cfg.colour == 0
+
+
+@pytest.mark.parametrize("wrong", [lambda s, a, z: z, lambda s, a, z: z[:, :1]])
+def test_a_function_of_the_wrong_shape_is_named(wrong):
+    known = task("Line-v0")
+    with pytest.raises(ValueError, match="reward gave the shape .*, but must give"):
+        pets(dataclasses.replace(known, reward=wrong), TINY, Streams(0))
+    with pytest.raises(ValueError, match="terminal gave the shape .*, but must give"):
+        pets(dataclasses.replace(known, terminal=wrong), TINY, Streams(0))
 
 
 def test_what_the_task_cannot_give_is_refused_before_the_first_step():

@@ -305,6 +305,37 @@ def test_plans_that_are_worth_no_number_lose(name, bad):
     assert plan.isfinite().all() and -0.5 < plan[0, 0] <= 0
 
 
+@pytest.mark.parametrize("refine", [lambda c: c, cem.icem], ids=["cem", "icem"])
+def test_elites_are_plans_with_a_worth_even_if_these_are_few(refine):
+    """Fewer plans have a worth than there are elites: 4 % of the first round, all of
+    them below -0.8, the larger the better. The others would pull the mean to 0."""
+    for seed in range(10):
+        planner, found = CEM(refine(cem.Config(200, 40, 5, tol=0.0))), []
+
+        def worth(plans, found=found):
+            fine = plans[:, 0, 0] < -0.8
+            found.append(fine.sum())
+            return torch.where(fine, plans[:, 0, 0], torch.nan)
+
+        plan = planner(worth, 1, 1, g(seed))
+        assert 0 < found[0] < 40 and plan[0, 0] < -0.8, seed
+
+
+def test_a_round_without_a_worth_changes_nothing():
+    planner, seen = CEM(cem.Config(20, 5, 3)), []
+    planner(
+        lambda p: torch.full((len(p),), torch.nan),
+        3,
+        1,
+        g(),
+        lambda i, plans, values, mean, var: seen.append((mean, var)),
+    )
+    assert len(seen) == 3
+    for mean, var in seen:
+        assert (mean == 0).all() and (var == cem.START).all()
+    assert planner.kept.shape == (0, 3, 1)
+
+
 @pytest.mark.parametrize("name", PLANNERS)
 def test_where_all_plans_are_broken_there_is_still_an_action(name):
     planner = PLANNERS[name]()

@@ -235,6 +235,24 @@ def test_counts_by_hand():
         model.sample(2, 0, u)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        ((3, 0, 0.0, 1, 0.0), "s and s_next are 3 and 1, but must be 0 to 2"),
+        ((0, 0, 0.0, -1, 0.0), "s and s_next are 0 and -1"),
+        ((0, 1, 0.0, 1, 0.0), "a is 1, but must be 0 to 0"),
+        ((0, 0, float("nan"), 1, 0.0), "r is nan"),
+    ],
+)
+def test_counts_of_what_the_world_does_not_have_are_refused(outcome, sentence):
+    model = CountModel(3, 1)
+    with pytest.raises(ValueError, match=sentence):
+        model.learn(*outcome)
+    assert not model.pairs()
+    with pytest.raises(ValueError, match="n_actions is -2"):
+        CountModel(3, -2)
+
+
 def test_the_queue_pops_the_largest_and_keeps_the_higher_priority():
     queue = PS.Queue()
     for P, s in ((0.5, 1), (0.2, 2), (0.9, 2), (0.1, 1), (0.7, 3)):

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -244,3 +245,24 @@ def test_registering_loads_nothing_heavy():
         [sys.executable, "-c", ask], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"gamma": 2.0}, "gamma is 2.0"),
+        ({"horizon": -3}, "horizon is -3"),
+        ({"ds": 0}, "ds is 0"),
+        ({"da": 0}, "da is 0"),
+    ],
+)
+def test_fields_of_a_task_are_checked(change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        replace(task("Hopper-v5"), **change)
+
+
+@pytest.mark.parametrize(("key", "size"), [("ds", 11), ("da", 3)])
+def test_sizes_that_the_environment_does_not_have_are_refused(key, size):
+    wrong = replace(task("Hopper-v5"), **{key: 5})
+    with pytest.raises(ValueError, match=f"{key} is 5, but Hopper-v5 has {size}"):
+        wrong.make()

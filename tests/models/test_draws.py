@@ -1,6 +1,7 @@
 """Draws from an ensemble: every row from the member it drew."""
 
 import math
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -83,3 +84,33 @@ def test_draws_are_differentiable_in_s_and_a():
 
     s, a = (x.requires_grad_() for x in states(6, dtype=torch.float64))
     assert torch.autograd.gradcheck(draw, (s, a), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [4, 400, 4096, 4100])
+def test_even_groups_side_by_side_give_the_same(n, monkeypatch):
+    """Small groups of equal size are evaluated together, all others one by one."""
+    made, (s, a) = model(), states(n)
+    z = made.normalise(made.layout.x(s, a))
+    with torch.no_grad():
+        together, apart = made._side_by_side(z), made._one_by_one(z, [n // 4] * 4)
+    assert torch.allclose(together, apart, atol=1e-6)
+    for even in (True, False):
+        who = torch.arange(n) % 4
+        who[:1] += not even  # one member has a row more than another
+        path = Mock(return_value=apart)
+        monkeypatch.setattr(made, "_side_by_side", path)
+        made.predict_rows(s, a, who)
+        assert path.called == (even and n <= 4096)
+
+
+def test_a_member_that_does_not_exist_is_refused():
+    s, a = states(3)
+    with pytest.raises(ValueError, match="who holds 4, but members are 0 to 3"):
+        model().predict_rows(s, a, torch.tensor([0, 4, 1]))
+
+
+def test_features_of_many_rows_come_in_parts(monkeypatch):
+    made, (s, a) = model(double=True), states(20, dtype=torch.float64)
+    whole = made.features(s, a)
+    monkeypatch.setattr("mbrl_edu.models.ensemble.MANY", 7)
+    assert torch.allclose(made.features(s, a), whole, atol=1e-12)

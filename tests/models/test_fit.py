@@ -11,7 +11,8 @@ from mbrl_edu.core.rng import Streams
 from mbrl_edu.models import fit as room
 from mbrl_edu.models.ensemble import Config, Ensemble
 from mbrl_edu.models.fit import Stopping, fit
-from mbrl_edu.models.layout import Layout, check_finite
+from mbrl_edu.models.gp import GP
+from mbrl_edu.models.layout import Layout, check_batch
 
 SMALL = Config(B=3, elites=2, hidden=(16, 16), lr=1e-2)
 
@@ -228,4 +229,32 @@ def test_a_field_that_is_not_finite_is_named(name, bad):
     batch = transitions(5)
     getattr(batch, name).view(5, -1)[3, 0] = bad
     with pytest.raises(ValueError, match=rf"batch.{name} holds .* row 3"):
-        check_finite(batch)
+        check_batch(batch, 3, 1)
+
+
+SHAPES = [(n, shape) for n in Batch._fields for shape in ("short", "wide", "one row")]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
+def test_a_field_of_the_wrong_shape_is_named(name, shape):
+    """Broadcasting would accept some of these without a word."""
+    batch = transitions(40)
+    x = getattr(batch, name)
+    wrong = {"short": x[:-1], "wide": x[..., None], "one row": x[:1]}[shape]
+    batch = batch._replace(**{name: wrong})
+    model = Ensemble(Layout(3, 1), SMALL, Streams(0))
+    with pytest.raises(ValueError, match=r"^batch\.\w+ has shape .* must have"):
+        room.fit(model, batch, room.Config(batch=8, epochs=1), Streams(0)["fit"])
+    with pytest.raises(ValueError, match=r"^batch\.\w+ has shape .* must have"):
+        GP(Layout(3, 1)).fit(batch)
+
+
+def test_a_field_of_the_wrong_kind_is_named():
+    model, cfg = Ensemble(Layout(3, 1), SMALL, Streams(0)), room.Config(batch=8)
+    for change, message in (
+        ({"r": transitions(40).r.double()}, "batch.r is torch.float64, but must be"),
+        ({"a": transitions(40).a.numpy()}, "batch.a is ndarray, but must be a tensor"),
+        ({"d": transitions(40).d.long()}, "batch.d is torch.int64, but must be a"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            room.fit(model, transitions(40)._replace(**change), cfg, Streams(0)["fit"])
