@@ -52,6 +52,11 @@ class Config:
                 f"epoch is {self.epoch}, but must be a multiple of fit_every = "
                 f"{self.fit_every}."
             )
+        if self.T <= self.T_random:
+            raise ValueError(
+                f"T is {self.T}, but must be above T_random = {self.T_random}: nothing "
+                "would be learned."
+            )
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,9 @@ def learn(
 ) -> Result:
     """Run the loop to its end, with ``parts.schedule`` turning the knobs.
 
-    ``log(t, metrics)`` is called after every epoch. ``watch(progress, D, parts)`` may
-    return more metrics then; like the evaluation, it must not touch what learns.
+    ``log(t, metrics)`` is called after every epoch and at the end.
+    ``watch(progress, D, parts)`` may return more metrics then; like the evaluation, it
+    must not touch what learns.
     ``checkpoint`` (``load()``, ``save(t, state)``) is served at ends of episodes; what
     is resumed from there ends bit for bit like a run that was never stopped.
     """
@@ -203,9 +209,9 @@ class Loop:
         return self._tensor(u)
 
     def _after(self, p: Progress) -> None:
-        """At the end of an epoch: evaluate, watch, log."""
+        """At the end of an epoch and of the run: evaluate, watch, log."""
         since = p.t - self.cfg.T_random
-        if since < 0 or since % self.cfg.epoch:
+        if since < 0 or (since % self.cfg.epoch and p.t < self.cfg.T):
             return
         p.epoch = since // self.cfg.epoch
         returns = evaluate(

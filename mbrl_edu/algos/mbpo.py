@@ -43,11 +43,23 @@ class Config(loop.Config):
     model_hidden: tuple[int, ...] = (200, 200, 200, 200)  # units of the model (MBPO)
     fit_batch: int = 256  # transitions per member and step of a fit (MBPO)
     epochs: int | None = None  # at most so many per fit; none: until all stop (MBPO)
+    model_lr: float = 3e-3  # Adam's step size for the model (ours; MBPO 1e-3)
+    stop: str = "member"  # a member stops for itself; "all": with the last one (MBPO)
+    fit_steps: int = 150  # a member waits for so many gradient steps (ours; MBPO 0)
+    average: float = 1.0  # weights are averaged over so many last epochs (MBPO 0)
     known_reward: bool = False  # whether the model is told the task's reward function
 
     def __post_init__(self):
         super().__post_init__()
         check.integer("batch", self.batch, low=1)
+        check.integer("fit_batch", self.fit_batch, low=1)
+        check.integer("B", self.B, low=1)
+        if self.elites > self.B:
+            raise ValueError(
+                f"elites is {self.elites}, but must be at most B = {self.B}."
+            )
+        if not self.model_hidden:
+            raise ValueError("model_hidden is (), but must name at least one layer.")
         check.integer("G", self.G, low=0)
         check.number("real_ratio", self.real_ratio, low=0, high=1)
         check.choice("start", self.start, ("replay", "initial"))
@@ -67,12 +79,18 @@ class Config(loop.Config):
     @property
     def networks(self) -> ensemble.Config:
         """Settings of the model."""
-        return ensemble.Config(self.B, self.elites, self.model_hidden)
+        return ensemble.Config(self.B, self.elites, self.model_hidden, lr=self.model_lr)
 
     @property
     def fit(self) -> fit.Config:
         """Settings of one fit."""
-        return fit.Config(batch=self.fit_batch, epochs=self.epochs)
+        return fit.Config(
+            batch=self.fit_batch,
+            epochs=self.epochs,
+            stop=self.stop,
+            steps=self.fit_steps,
+            average=self.average,
+        )
 
     def sac(self, gamma: float) -> SACConfig:
         """Settings of the policy."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 # The same in every config of J. T: that of A and B, J's runs end when they are killed.
+# Not as in J: a policy learns from the first step after the random ones, also where
+# these are fewer than 1,000.
 _PAPER: dict[str, Any] = {
     "epoch": 1_000,
     "fit_every": 250,
@@ -18,6 +20,11 @@ _PAPER: dict[str, Any] = {
     "T_random": 5_000,
     "G": 20,
     "k": (0, 1, 1, 1),
+    "episodes": 1,
+    "model_lr": 1e-3,
+    "stop": "all",
+    "fit_steps": 0,
+    "average": 0.0,
 }
 
 # task -> what differs (J unless noted)

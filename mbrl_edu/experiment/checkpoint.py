@@ -11,7 +11,6 @@ Loading never unpickles code (`torch.load(..., weights_only=True)`).
 from __future__ import annotations
 
 import os
-import pickle
 import time
 import warnings
 from collections.abc import Mapping
@@ -29,7 +28,6 @@ PATTERN = "checkpoint-*.pt"
 KEEP = 2  # files, so that one that the disk has spoilt is not the only one
 EVERY = 10.0  # s, the least time between two checkpoints
 SHARE = 0.05  # ... and of a run's time, saving takes at most about so much
-LOST = (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError)
 
 
 class Checkpoint:
@@ -64,19 +62,22 @@ class Checkpoint:
 
     def begin(self) -> None:
         """Find the newest checkpoint whose file is whole and cut the log back to it;
-        without one the log is emptied. Raises ValueError for one of another run."""
-        self._found = None
+        without one the log is emptied. Newer files, which are of no use, are removed.
+        Raises ValueError for one of another run."""
+        self._found, useless = None, []
         for file in reversed(self._files()):
             found = _read(file)
-            if found is None:
-                continue
-            self._check(found, file)
-            if self.metrics is None or self.metrics.keep(found["lines"]):
-                self._found, self.seconds = found, found["seconds"]
-                self.t = self.t0 = found["t"]
-                return
-        if self.metrics is not None:
+            if found is not None:
+                self._check(found, file)
+                if self.metrics is None or self.metrics.keep(found["lines"]):
+                    self._found, self.seconds = found, found["seconds"]
+                    self.t = self.t0 = found["t"]
+                    break
+            useless.append(file)
+        if self._found is None and self.metrics is not None:
             self.metrics.keep(0)
+        for file in useless:
+            file.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """The state of the newest checkpoint, or None where the run begins."""
@@ -123,7 +124,9 @@ class Checkpoint:
                 os.fsync(handle.fileno())
             new.replace(self.folder / PATTERN.replace("*", f"{int(t):012d}"))
         except RuntimeError as error:  # torch's words for a disk that is full
-            raise OSError(str(error).splitlines()[0]) from error
+            raise OSError(
+                f"{new.name} could not be written whole; is the disk full?"
+            ) from error
         finally:
             new.unlink(missing_ok=True)
         synced(self.folder)
@@ -168,7 +171,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     try:
         kept = torch.load(file, map_location="cpu", weights_only=True)
         return kept if kept.keys() >= {"run", "t", "lines", "seconds"} else None
-    except LOST:
+    except Exception:  # what reading spoilt bytes raises depends on the bytes
         return None
 
 

@@ -38,7 +38,7 @@ def execute(
     given = _workplace(plan, workers, backend)
     if folder is None:
         return _train(plan, Metrics(), progress, given)
-    path = Path(folder) / plan.name
+    path = Path(folder).absolute() / plan.name
     if (path / store.MANIFEST).is_file():
         return load(path)
     with partial.writing(path, plan.identity) as hidden:
@@ -96,6 +96,7 @@ def _kept(done: Run, hidden: Path, path: Path) -> Path | None:
     except store.StoreError as error:
         text = f"the run is done, but could not be kept: {error}"
         warnings.warn(RunWarning(text), stacklevel=3)
+        partial.stay(hidden)
         return None
     return path
 

@@ -25,6 +25,7 @@ from mbrl_edu.experiment.checkpoint import PATTERN
 
 LOCK = "lock"
 PLAN = "plan.json"
+_STAYING: set[Path] = set()
 
 
 def hidden(path: Path) -> Path:
@@ -48,7 +49,8 @@ def writing(path: Path, plan: dict[str, Any]) -> Iterator[Path]:
 
     `plan` is kept there, so that the run can be resumed by its place. When the block
     raises, what a later start can go on from stays, and so does everything when it was
-    the disk that failed; a run without a checkpoint leaves nothing.
+    the disk that failed, or when ``stay`` says so; else a run without a checkpoint
+    leaves nothing.
 
     Raises StoreError when `path` cannot be written or another process writes there.
     """
@@ -65,10 +67,17 @@ def writing(path: Path, plan: dict[str, Any]) -> Iterator[Path]:
         raise
     finally:
         # after `finish` there is nothing left here
-        if not keep and not resumable(partial):
+        if not (keep or partial in _STAYING or resumable(partial)):
             shutil.rmtree(partial, ignore_errors=True)
+        _STAYING.discard(partial)
         if handle is not None:
             os.close(handle)
+
+
+def stay(partial: Path) -> None:
+    """Let all in ``partial`` stay when its block ends: the run is done, but the disk
+    did not take it."""
+    _STAYING.add(partial)
 
 
 def finish(partial: Path, path: Path) -> None:

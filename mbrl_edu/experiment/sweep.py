@@ -80,6 +80,9 @@ def sweep(
         for seed in seeds
     }
     workplace = workers, backend
+    folder = (
+        None if folder is None else Path(folder).absolute()
+    )  # workers may be elsewhere
     done = _execute_all(plans, folder, progress, save_every, workplace)
     return Sweep({k: [done[k, s] for s in seeds] for k in named}, seeds)
 

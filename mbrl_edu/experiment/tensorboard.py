@@ -26,7 +26,10 @@ class Events:
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
+        try:
+            self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
+        except OSError as error:
+            self._give_up(error)
 
     def log(self, row: dict[str, Any]) -> None:
         """One log line; words are left out."""
@@ -36,10 +39,14 @@ class Events:
             for name, value in row.items():
                 if name != "step" and isinstance(value, (int, float)):
                     self._writer.add_scalar(name, value, row["step"])
-        except OSError as error:  # its files are extra: a run does not end for them
-            self._writer = None
-            text = f"TensorBoard's events cannot be written: {error}."
-            warnings.warn(RunWarning(text), stacklevel=3)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Its files are extra: a run does not end for them."""
+        self._writer = None
+        text = f"TensorBoard's events cannot be written: {error}."
+        warnings.warn(RunWarning(text), stacklevel=4)
 
     def close(self) -> None:
         """Write what waits; file names lose the name of the machine."""

@@ -88,6 +88,30 @@ def test_data_and_updates_are_counted(base):
     assert len(base.D.initial.states) == len(base.lengths) + 1
 
 
+def test_the_end_of_a_run_is_evaluated_wherever_it_lies():
+    rows = []
+    found = run(replace(TINY, T=170), log=lambda t, m: rows.append((t, m["updates"])))
+    assert [t for t, _ in rows] == found.evaluated_at.tolist() == [60, 110, 160, 170]
+    assert rows[-1][1] == found.updates == 110 * TINY.G
+
+
+def test_a_time_limit_is_no_end_and_an_imagined_end_is_that_of_the_task():
+    """On the line an episode is cut off after 30 steps; some fall off before."""
+    found = run(replace(TINY, T=500, k=(0, 1, 3, 3)))
+    cut = np.array(found.lengths) == LINE.horizon
+    assert cut.any() and found.D.env.all().d.sum() == (~cut).sum()
+    s, a, _, s_next, d = found.D.model.data
+    assert torch.equal(d, LINE.terminal(s, a, s_next)) and 0 < d.sum() < len(d)
+
+
+def test_imagined_actions_are_drawn():
+    cfg, rng = TINY, Streams(0)
+    parts = mbpo.mbpo(LINE, cfg, rng)
+    s = torch.zeros(200, 2)
+    made = parts.rollout(s, 1)
+    assert made.a.std() > 0.1  # from one and the same state
+
+
 def test_rollouts_branch_off_real_states_or_begin_at_the_start(base):
     real = {tuple(s) for s in base.D.env.all().s.tolist()}
     assert {tuple(s) for s in base.D.model.rollouts[-1].s[:40].tolist()} <= real
@@ -228,7 +252,12 @@ def test_it_runs_on_every_task(name):
         ({"epoch": 60}, "multiple of fit_every"),
         ({"T_random": 30}, "T_random is 30"),
         ({"start": "middle"}, "start"),
-        ({"elites": 4}, "elites"),
+        ({"elites": 4}, "elites is 4, but must be at most B = 3"),
+        ({"T": 60}, "T is 60, but must be above T_random = 60"),
+        ({"model_hidden": ()}, "model_hidden is ()"),
+        ({"fit_batch": 0}, "fit_batch is 0"),
+        ({"stop": "none"}, "stop is 'none'"),
+        ({"model_lr": 0.0}, "lr is 0.0"),
         ({"lr": 0.0}, "lr"),
     ],
 )
@@ -251,11 +280,12 @@ def best_return(rng, episodes):
 
 def test_it_learns_the_line():
     """Within 10 % of the exact optimum after 600 real steps, 200 of them random; before
-    it learns, a policy pays more than twice as much."""
+    it learns, a policy pays more than twice as much. Its policy sees imagined steps
+    alone, so that the model does the work."""
     cfg = Config(
-        T=600, T_random=200, epoch=200, fit_every=50, M=400, G=5, batch=128,
+        T=600, T_random=200, epoch=200, fit_every=50, M=1000, G=10, batch=128,
         fit_batch=64, hidden=(64, 64), model_hidden=(64, 64), B=3, elites=2, lr=1e-3,
-        tau=0.01,
+        tau=0.01, real_ratio=0.0,
     )  # fmt: skip
     rng = Streams(0)
     result = mbpo.train(LINE, cfg, rng)

@@ -115,6 +115,19 @@ def test_the_last_two_stay_and_a_spoilt_one_is_passed_over(tmp_path):
     assert at_once(tmp_path).load() is None
 
 
+@pytest.mark.parametrize("bytes_", [b"", b"spoilt", b"PK\x03\x04", bytes(400)])
+def test_spoilt_newer_files_are_removed_so_that_later_ones_stay(tmp_path, bytes_):
+    """Else they would count as the newest two, and what is saved next be deleted."""
+    at_once(tmp_path).save(20, {"t": 20})
+    for t in (300, 301):
+        (tmp_path / f"checkpoint-{t:012d}.pt").write_bytes(bytes_)
+    again = at_once(tmp_path)
+    assert again.load() == {"t": 20}
+    again.save(40, {"t": 40})
+    names = [f"checkpoint-{t:012d}.pt" for t in (20, 40)]
+    assert sorted(os.listdir(tmp_path)) == names and again.t == 40
+
+
 def test_pickled_code_is_not_run(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -404,6 +404,29 @@ def test_when_the_last_step_fails_the_checkpoints_are_still_there(
     same(go(tmp_path), whole)
 
 
+def test_a_run_without_checkpoints_keeps_its_log_on_a_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "write_result", no_room)
+    with pytest.warns(RunWarning, match="is done, but could not be kept"):
+        done = mbrl_edu.run("dyna_q", "DynaMaze-v0", folder=tmp_path, episodes=3)
+    assert done.folder is None
+    (left,) = partial.unfinished(tmp_path)
+    assert len(lines(left)) == 3
+
+
+def test_events_that_cannot_be_begun_are_a_warning(whole, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    monkeypatch.delenv("MBRL_EDU_TENSORBOARD")
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", no_room)
+    with pytest.warns(RunWarning, match="TensorBoard's events cannot be written: .*No"):
+        same(go(tmp_path), whole)
+
+
+def test_a_relative_folder_is_that_of_the_driver(whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = go("here")
+    assert done.folder.is_absolute() and done.folder.parent == tmp_path / "here"
+
+
 def test_events_of_a_resumed_run_show_every_step_once(
     whole, tmp_path, stop_after, monkeypatch
 ):
