@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 import warnings
@@ -36,6 +37,8 @@ def execute(
     """Run a checked plan, go on with it, or load it when `folder` holds it already."""
     check.number("save_every", save_every, low=0)
     given = _workplace(plan, workers, backend)
+    if folder is not None and not isinstance(folder, (str, os.PathLike)):
+        raise ValueError(f"folder is {folder!r}, but must be a path or None.")
     if folder is None:
         return _train(plan, Metrics(), progress, given)
     path = Path(folder).absolute() / plan.name

@@ -107,7 +107,8 @@ def make_config(config: type, given: dict[str, Any]) -> Any:
     for name, value in given.items():
         key = name.replace("-", "_")
         if key not in options:
-            raise ValueError(f"unknown option {name!r}: {nearest(key, options)}")
+            hint = nearest(key, options, most=99)
+            raise ValueError(f"unknown option {name!r}: {hint}")
         values[key] = convert(options[key], value)
     missing = [o.name for o in options.values() if o.required and o.name not in values]
     if missing:
@@ -219,7 +220,8 @@ def allowed(kind: Any) -> str:
         inner = args[0] if args[-1] is Ellipsis else None
         if inner is not None:
             return f"a comma-separated list, each {allowed(inner)}"
-        return f"{len(args)} values separated by commas"
+        each = "" if len(set(args)) > 1 else f", each {allowed(args[0])}"
+        return f"{len(args)} values separated by commas{each}"
     names = {int: "a whole number", float: "a finite number", str: "a word"}
     names |= {bool: "true or false", type(None): "none"}
     return names.get(kind, getattr(kind, "__name__", str(kind)))

@@ -140,3 +140,20 @@ def test_make_config_refuses_unknown_missing_and_what_the_config_refuses():
     with pytest.raises(ValueError, match="scale is -1.0, but must be at least 0"):
         opt.make_config(fake_method.Config, {"scale": "-1"})
     assert opt.make_config(Needs, {"must": "2"}).must == 2
+
+
+def test_an_option_without_a_near_name_gets_the_whole_list():
+    from mbrl_edu.experiment.run import prepare
+
+    with pytest.raises(ValueError, match="'zzzzz': it must be one of .*T_random.*tau"):
+        prepare("mbpo", "Line-v0", zzzzz=1)
+    sentence = "k is '0,1,x,1', but must be 4 values separated by commas, each a whole"
+    with pytest.raises(ValueError, match=sentence):
+        prepare("mbpo", "Line-v0", k="0,1,x,1")
+
+
+def test_a_folder_that_is_no_path_is_refused():
+    from mbrl_edu.experiment.run import run
+
+    with pytest.raises(ValueError, match="folder is 3, but must be a path or None"):
+        run("mbpo", "Line-v0", folder=3)
