@@ -111,7 +111,7 @@ def test_the_bar_of_a_run_shows_return_loss_and_speed(notebook, deep, monkeypatc
     ("method", "options", "limit"),
     [
         ("pets", {"episodes": 7}, (7, "episodes")),
-        ("mbpo", {"T": 900, "episodes": 7}, (900, "steps")),
+        ("mbpo", {"T": 9000, "episodes": 7}, (9000, "steps")),
         ("q_learning", {"episodes": 7}, (7, "episodes")),
         ("q_learning", {"episodes": None, "steps": 30}, (30, "steps")),
         ("q_planning", {"updates": 40}, (40, "updates")),
