@@ -76,7 +76,7 @@ class Config:
         check.integer("look", self.look, low=1)
         particles = plan.Config(self.propagation, self.P)
         make_planner(self)
-        mppi.Config(1, 1, self.sigma, self.smooth, self.temperature)
+        mppi.Config(1, 1, self.sigma, self.smooth, self.temperature)  # checks them
         members = self.network.B if self.model in ("PE", "DE") else 1
         if particles.propagation in plan.SAMPLING and self.P % members:
             raise ValueError(

@@ -80,9 +80,8 @@ def sweep(
         for seed in seeds
     }
     workplace = workers, backend
-    folder = (
-        None if folder is None else Path(folder).absolute()
-    )  # workers may be elsewhere
+    if folder is not None:  # workers may be elsewhere
+        folder = Path(folder).absolute()
     done = _execute_all(plans, folder, progress, save_every, workplace)
     return Sweep({k: [done[k, s] for s in seeds] for k in named}, seeds)
 
