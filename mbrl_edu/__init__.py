@@ -11,7 +11,7 @@ from mbrl_edu import envs  # noqa: F401  registers the tasks with Gymnasium
 
 __version__ = "0.1.0"
 
-_LAZY = {name: "mbrl_edu.experiment.run" for name in ("run", "resume")}
+_LAZY = {name: "mbrl_edu.experiment.run" for name in ("run", "resume", "load")}
 _LAZY["check"] = "mbrl_edu.grading"
 _ROOMS = ("algos", "core", "experiment", "grading", "models", "theory", "viz")
 __all__ = ["__version__", "envs", *_LAZY, *_ROOMS]

@@ -161,9 +161,13 @@ class Adapt:
         return zip(*(shuffled(z, self.model.B, n, self.rng[name]) for name, z in kinds))
 
 
+def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
+    """MBPO's parts, changed by ``ampo``."""
+    return ampo(mbpo.mbpo(task, cfg, rng), cfg, rng)
+
+
 def train(
     task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
 ) -> Result:
     """AMPO on ``task``; see ``loop.learn``."""
-    parts = ampo(mbpo.mbpo(task, cfg, rng), cfg, rng)
-    return learn(parts, cfg, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint)

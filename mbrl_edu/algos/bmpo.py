@@ -243,8 +243,13 @@ class Act:
         return a[J.argmax()][None]
 
 
+def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
+    """MBPO's parts, changed by ``bmpo``."""
+    return bmpo(mbpo.mbpo(task, cfg, rng), cfg, rng)
+
+
 def train(
     task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
 ) -> Result:
     """BMPO on ``task``; see ``loop.learn``."""
-    return learn(bmpo(mbpo.mbpo(task, cfg, rng), cfg, rng), cfg, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint)

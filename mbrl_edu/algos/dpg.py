@@ -110,6 +110,9 @@ def policy_gradient(
     a.backward(-w[:, None] * q_a)
 
 
+learner = DPG
+
+
 def dpg(
     task: Task,
     cfg: Config,

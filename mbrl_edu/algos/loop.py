@@ -21,6 +21,7 @@ from torch import Tensor
 from mbrl_edu.control.evaluate import evaluate
 from mbrl_edu.control.sac import SAC
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import gather, restore
 from mbrl_edu.core.data import Batch, Buffer, Data, Window
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.state import Between
@@ -95,6 +96,14 @@ class Parts:
     improve: Callable[[Data, Knobs], Metrics]  # one update of the policy
     schedule: Callable[[Progress], Knobs]  # every ``fit_every`` real steps
     policy: Callable[[Tensor], Tensor]  # s (n, ds) -> a (n, da), greedy, to evaluate
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of all that learns, by name."""
+        return gather(self.modules)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put ``modules`` back to where ``state_dict`` found them."""
+        restore(state, self.modules)
 
 
 @dataclass
@@ -253,7 +262,7 @@ class Loop:
             "rng": self.rng.state_dict(),
             "env": Between(env).state_dict(),
             "D": self.D.state_dict(),
-            "modules": {k: m.state_dict() for k, m in self.parts.modules.items()},
+            "modules": self.parts.state_dict(),
         }
         checkpoint.save(p.t, state)
 
@@ -269,5 +278,4 @@ class Loop:
         self.rng.load_state_dict(state["rng"])
         Between(env).load_state_dict(state["env"])
         self.D.load_state_dict(state["D"])
-        for name, module in self.parts.modules.items():
-            module.load_state_dict(state["modules"][name])
+        self.parts.load_state_dict(state["modules"])

@@ -164,9 +164,13 @@ def frozen(module: torch.nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
+def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
+    """MBPO's parts, changed by ``maac``."""
+    return maac(mbpo.mbpo(task, cfg, rng), cfg, rng)
+
+
 def train(
     task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
 ) -> Result:
     """MAAC on ``task``; see ``loop.learn``."""
-    parts = maac(mbpo.mbpo(task, cfg, rng), cfg, rng)
-    return learn(parts, cfg, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint)

@@ -219,6 +219,9 @@ class Schedule:
         return Knobs(int(ramp(now.epoch, *self.k)), self.G, self.real_ratio, fit=True)
 
 
+learner = mbpo  # every method names what it learns with
+
+
 def train(
     task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
 ) -> Result:

@@ -165,15 +165,27 @@ class Agent:
 
         return self.planner(evaluate, self.cfg.H, self.task.da, self.rng["planner"])
 
+    def policy(self, s: Tensor) -> Tensor:
+        """The first action of a plan that is made from nothing for each of the states
+        s (n, ds): (n, da). In a trial a plan starts from what is left of the last."""
+        found = []
+        for row in s:
+            self.planner.reset()
+            found.append(self.plan(row)[0])
+        return torch.stack(found)
+
     def state_dict(self) -> dict:
-        """What the next fit goes on from; of a GP and of the truth it is nothing."""
-        learned = isinstance(self.model, ensemble.Ensemble)
-        model = self.model.state_dict() if learned else None
+        """What has been learned; of the truth it is nothing."""
+        learns = not isinstance(self.model, Oracle)
+        model = self.model.state_dict() if learns else None
         return {"model": model, "model_steps": self.model_steps}
 
     def load_state_dict(self, state: dict) -> None:
         self.model_steps = state["model_steps"]
-        if state["model"] is not None:
+        if isinstance(self.model, GP):
+            on = self.rng.device
+            self.model.load_state_dict({k: v.to(on) for k, v in state["model"].items()})
+        elif isinstance(self.model, ensemble.Ensemble):
             self.model.load_state_dict(state["model"])
             self.model.round(self.cfg.precision == "bf16")
 
@@ -196,6 +208,9 @@ def make_planner(cfg: Config) -> plan.Planner:
         return cem.CEM(hard)
     refined = cem.icem(hard)
     return cem.CEM(replace(refined, colour=cfg.colour, keep=cfg.keep, decay=cfg.fewer))
+
+
+learner = Agent
 
 
 def pets(

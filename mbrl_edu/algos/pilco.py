@@ -79,7 +79,7 @@ class Result:
     a: np.ndarray  # (T, da) actions taken
     r: np.ndarray  # (T,) rewards
     model_steps: int  # imagined steps, of the belief or of all particles
-    agent: Agent  # what acts; its parts are ``agent.model`` and ``agent.policy``
+    agent: Agent  # what acts; its parts are ``agent.model`` and ``agent.pi``
 
 
 class Agent:
@@ -102,7 +102,7 @@ class Agent:
         self.model = gp.GP(layout, gp.Config(fit_on=cfg.gp_rows))
         first = starts(task, cfg.resets, rng.key("starts") % 2**31)
         self.starts = torch.as_tensor(first, device=rng.device).double()  # (resets, ds)
-        self.policy: Linear | Radial | None = None
+        self.pi: Linear | Radial | None = None
         self.k, self.model_steps = 0, 0
         self.climb: list[list[float]] = []  # one per trial
         self.rows: Batch  # what the model has learned from
@@ -117,13 +117,13 @@ class Agent:
         self.rows = D.take(order[: self.cfg.gp_rows])
         loss = -float(np.mean(self.model.fit(self.rows))) / len(self.rows.r)
         imagine = self.imagination(k)
-        fresh = self.cfg.restarts + (self.policy is None)
+        fresh = self.cfg.restarts + (self.pi is None)
         streams = [self.rng[f"policy/{k}/{i}"] for i in range(fresh)]
         policies = [self._fresh(D.s[:first], each) for each in streams]
-        policies += [self.policy] if self.policy else []
+        policies += [self.pi] if self.pi else []
         climbs = [self._improve(policy, imagine) for policy in policies]
         best = int(np.argmax([climb[-1] for climb in climbs]))
-        self.policy, self.k = policies[best], k
+        self.pi, self.k = policies[best], k
         self.climb.append(climbs[best])
         return loss
 
@@ -138,11 +138,12 @@ class Agent:
         g = self.rng[f"particles/{k}"]
         return Particles(model, self.starts, self.task.reward, cfg.H, cfg.P, g)
 
-    def act(self, s: Tensor) -> Tensor:
-        """The policy's action (da,) in s (ds,)."""
-        assert self.policy is not None
-        with torch.no_grad():
-            return self.policy(self.features(s.double()[None]))[0]
+    @torch.no_grad()
+    def policy(self, s: Tensor) -> Tensor:
+        """The policy's actions: s (n, ds) -> (n, da), float64. In a trial each is held
+        for ``hold`` steps."""
+        assert self.pi is not None
+        return self.pi(self.features(s.double()))
 
     def _improve(self, policy: Linear | Radial, imagine: Belief | Particles):
         """Follow the gradient of the expected return; what it was after each step."""
@@ -168,23 +169,26 @@ class Agent:
 
     def state_dict(self) -> dict[str, Any]:
         known = {"k": self.k, "model_steps": self.model_steps, "climb": self.climb}
-        if self.policy is None:
+        if self.pi is None:
             return known
         learned = {"rows": list(self.rows), "theta": self.model.theta}
-        return known | {"policy": dict(self.policy.state_dict()), "learned": learned}
+        return known | {"policy": dict(self.pi.state_dict()), "learned": learned}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.k, self.model_steps = state["k"], state["model_steps"]
         self.climb = [list(x) for x in state["climb"]]
         if "policy" in state:
             device = self.rng.device
-            self.policy = self._fresh(self.starts, torch.Generator(device))
-            self.policy.load_state_dict(state["policy"])
+            self.pi = self._fresh(self.starts, torch.Generator(device))
+            self.pi.load_state_dict(state["policy"])
             learned = state["learned"]
             self.rows = Batch(*(x.to(device) for x in learned["rows"]))
             layout, theta = self.model.layout, learned["theta"].to(device)
             x, y = layout.x(self.rows.s, self.rows.a), layout.target(self.rows)
             self.model.condition(x, y, theta)
+
+
+learner = Agent
 
 
 def pilco(
@@ -235,7 +239,7 @@ def pilco(
             first = sum(int(row["length"]) // cfg.hold for row in lengths)
             loss = agent.learn(k, D, first)
             diary.planned[0] = agent.climb[-1][-1]
-            act = held(lambda s: agent.act(s).cpu().numpy(), cfg.hold)
+            act = held(lambda s: agent.policy(s[None])[0].cpu().numpy(), cfg.hold)
             close(k, episode(env, act, rng.device), loss)
     finally:
         env.close()

@@ -113,6 +113,11 @@ class Actor:
             )
 
 
+def learner(task: Task, cfg: Config, rng: Streams) -> PPO:
+    """Policy and critic for ``task``."""
+    return PPO(task.ds, task.da, cfg, rng, device=rng.device, features=task.features)
+
+
 def ppo(
     task: Task,
     cfg: Config,
@@ -129,7 +134,7 @@ def ppo(
     "init/ppo/critic", "act", "update"; seeds of episodes: ``rng.key("env/i/k")`` for
     actor i, episode k.
     """
-    agent = PPO(task.ds, task.da, cfg, rng, device=rng.device, features=task.features)
+    agent = learner(task, cfg, rng)
     envs: list[gym.Env] = []
     try:
         for _ in range(cfg.actors):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mbrl_edu.algos import mbpo
-from mbrl_edu.algos.loop import Knobs, Log, Progress, Result, learn
+from mbrl_edu.algos.loop import Knobs, Log, Parts, Progress, Result, learn
 from mbrl_edu.core import check
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
@@ -51,9 +51,13 @@ class Never:
         return Knobs(k=0, G=self.G, real_ratio=1.0, fit=False)
 
 
+def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
+    """MBPO's parts with a schedule that never asks for a model."""
+    return replace(mbpo.mbpo(task, cfg.loop, rng), schedule=Never(cfg.G))
+
+
 def train(
     task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
 ) -> Result:
     """Soft actor-critic on ``task``; see ``loop.learn``."""
-    parts = replace(mbpo.mbpo(task, cfg.loop, rng), schedule=Never(cfg.G))
-    return learn(parts, cfg.loop, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg.loop, rng, log, checkpoint)

@@ -215,6 +215,9 @@ def split(batch: Batch) -> tuple[Batch, Tensor]:
     return batch._replace(a=a), log_then
 
 
+learner = SVG
+
+
 def svg(
     task: Task,
     cfg: Config,

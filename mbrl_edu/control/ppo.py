@@ -163,6 +163,8 @@ class PPO(nn.Module):
         """The greedy action: (n, ds) -> (n, da) in [-1, 1], or choices (n, m)."""
         return self.pi.greedy(self.pi(self.see(s)))
 
+    policy = mean
+
     def log_pi(self, s: Tensor, a: Tensor) -> Tensor:
         """Log-probabilities (n, m) of actions that somebody else chose."""
         return self.pi.log_pi(self.pi(self.see(s)), a)

@@ -14,6 +14,8 @@ The only room that uses joblib, pandas and matplotlib, each loaded when first ne
 | `metrics`    | log lines, as strict JSON                                        |
 | `tensorboard`| the same as TensorBoard's events                                 |
 | `record`     | finished runs in memory, one or a sweep of them                  |
+| `learned`    | the networks of a run, kept and made whole again                 |
+| `play`       | a finished run acts: in states it is asked about, in a film      |
 | `sweep`      | many seeds and configs on several processes                      |
 | `backends`   | ... of this machine, or of a dask or ray cluster                 |
 | `store`      | run directories that are finished or do not count                |

@@ -46,15 +46,14 @@ def in_parallel(
         with _ray(len(jobs), workers) as n:
             yield from _ray_places(jobs, n)
         return
+    if backend == "dask":
+        with _dask(len(jobs), workers) as (client, n):
+            yield from _dask_futures(jobs, n, client)
+        return
     import joblib
 
-    with ExitStack() as stack:
-        if backend == "dask":
-            n = stack.enter_context(_dask(len(jobs), workers))
-            stack.enter_context(joblib.parallel_config("dask"))
-        else:
-            n = min(workers or joblib.cpu_count(), len(jobs))
-            stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=1))
+    n = min(workers or joblib.cpu_count(), len(jobs))
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
         pool = joblib.Parallel(n_jobs=n, return_as="generator_unordered")
         with deaf_to_ctrl_c():  # workers start in here
             arriving = pool(joblib.delayed(_call)(job) for job in jobs)
@@ -63,6 +62,30 @@ def in_parallel(
 
 def _call(job: Job) -> Any:
     return job()
+
+
+def _dask_futures(jobs: Sequence[Job], n: int, client: Any) -> Iterator[Any]:
+    """A new job for each one that is done. Not joblib's backend, which keeps a single
+    job at a time in this process."""
+    from distributed import as_completed
+
+    waiting = list(jobs)[::-1]
+
+    def submit() -> Any:
+        return client.submit(_call, waiting.pop(), pure=False)
+
+    futures = {submit() for _ in jobs[:n]}
+    arriving = as_completed(futures)
+    try:
+        for done in arriving:
+            futures.discard(done)
+            found = done.result()
+            if waiting:
+                futures.add(new := submit())
+                arriving.add(new)
+            yield found
+    finally:
+        client.cancel(list(futures), force=True)
 
 
 def _ray_places(jobs: Sequence[Job], n: int) -> Iterator[Any]:
@@ -105,8 +128,9 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _dask(jobs: int, workers: int | None) -> Iterator[int]:
-    """How many jobs at a time: `workers`, or what the active cluster has room for."""
+def _dask(jobs: int, workers: int | None) -> Iterator[tuple[Any, int]]:
+    """A client, and how many jobs at a time: `workers`, or what the active cluster has
+    room for."""
     import distributed
 
     try:
@@ -117,15 +141,15 @@ def _dask(jobs: int, workers: int | None) -> Iterator[int]:
         with ExitStack() as stack:
             with deaf_to_ctrl_c():
                 here = stack.enter_context(distributed.LocalCluster(**cluster))
-                stack.enter_context(distributed.Client(here))
-            yield n
+                client = stack.enter_context(distributed.Client(here))
+            yield client, n
         return
-    yield workers or sum(client.ncores().values())
+    yield client, workers or sum(client.ncores().values())
 
 
 @contextmanager
 def _ray(jobs: int, workers: int | None) -> Iterator[int]:
-    """As `_dask`."""
+    """How many jobs at a time, as `_dask`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody was asked
     # its workers give way to everybody, and beside other work they hardly move
     os.environ.setdefault("RAY_worker_niceness", "0")

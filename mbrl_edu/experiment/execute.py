@@ -14,7 +14,7 @@ from typing import Any
 
 from mbrl_edu.core import check
 from mbrl_edu.core.rng import Streams
-from mbrl_edu.experiment import backends, partial, provenance, store
+from mbrl_edu.experiment import backends, learned, partial, provenance, store
 from mbrl_edu.experiment import metrics as log_lines
 from mbrl_edu.experiment.checkpoint import EVERY, Checkpoint
 from mbrl_edu.experiment.interrupt import Stopped
@@ -43,10 +43,10 @@ def execute(
         return _train(plan, Metrics(), progress, given)
     path = Path(folder).absolute() / plan.name
     if (path / store.MANIFEST).is_file():
-        return load(path)
+        return load(path, plan.task.own)
     with partial.writing(path, plan.identity) as hidden:
         if (path / store.MANIFEST).is_file():  # finished by another process just now
-            return load(path)
+            return load(path, plan.task.own)
         metrics = Metrics(hidden / log_lines.FILE, patient=True)
         checkpoint = None
         if plan.method.takes("checkpoint"):
@@ -94,6 +94,7 @@ def _kept(done: Run, hidden: Path, path: Path) -> Path | None:
     try:
         with store.explained(path.parent):
             done.manifest["left_out"] = store.write_result(hidden, done.result)
+            learned.write(hidden, done.result)
             store.write_json(hidden / store.MANIFEST, done.manifest)
         partial.finish(hidden, path)
     except store.StoreError as error:
@@ -155,7 +156,8 @@ def _train(
         seconds += checkpoint.seconds
     manifest |= provenance.origin(started, seconds, plan.device)
     names = plan.method.name, plan.task.short, plan.seed
-    return Run(*names, plan.config, result, manifest, metrics.rows)
+    rows, own = metrics.rows, plan.task.own
+    return Run(*names, plan.config, result, manifest, rows, own=own)
 
 
 Move = Callable[[dict[str, Any]], None]

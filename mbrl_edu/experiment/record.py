@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mbrl_edu.experiment import learned, store
 from mbrl_edu.experiment import options as opt
-from mbrl_edu.experiment import store
+from mbrl_edu.experiment.learned import Learned
 from mbrl_edu.experiment.metrics import read_metrics
 from mbrl_edu.experiment.registry import METHODS, PREFIX
 
 if TYPE_CHECKING:
     import pandas
+
+    from mbrl_edu.envs.task import Task
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Run:
 
     `rows` are the log lines, `result` the method's `Result`, `config` its `Config`,
     `manifest` says where the numbers came from, `folder` is where the run lies (None
-    when it was not stored).
+    when it was not stored), `own` the `Task` of a run on one that is in no table.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Run:
     manifest: dict[str, Any]
     rows: list[dict[str, Any]] = field(default_factory=list)
     folder: Path | None = None
+    own: Task | None = None
 
     @cached_property
     def curve(self) -> pandas.DataFrame:
@@ -52,6 +56,37 @@ class Run:
         from mbrl_edu.experiment.plots import plot_run
 
         return plot_run(self, metric, x)
+
+    @cached_property
+    def learned(self) -> Learned:
+        """What a continuous method learned, models and all, also of a stored run: the
+        `Parts` of MBPO and its relatives, the agent of the others.
+
+        Raises ValueError where there is no such thing, or it was not kept.
+        """
+        found = learned.of_result(self.result)
+        return found if found is not None else learned.read(self)
+
+    def policy(self, s: Any) -> Any:
+        """The greedy action in s (ds,), or in each of s (n, ds): (da,) or (n, da),
+        numbers in [-1, 1]; of a tabular run, in the state s, or each of s (n,).
+
+        Raises ValueError for s of another shape, and as `learned` does.
+        """
+        from mbrl_edu.experiment import play
+
+        return play.action(self, s)
+
+    def video(self, seed: int = 0, steps: int | None = None, fps: float = 25) -> Any:
+        """A film of one episode under `policy`, the task's start drawn from `seed`, of
+        at most so many `steps`; a figure for notebooks.
+
+        Raises ValueError for a task that has no pictures, RuntimeError where the task
+        cannot draw, because a package or a library is missing.
+        """
+        from mbrl_edu.experiment import play
+
+        return play.film(self, seed, steps, fps)
 
     def __repr__(self) -> str:
         last = self.rows[-1] if self.rows else {}
@@ -124,11 +159,13 @@ def short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path, task: Task | None = None) -> Run:
     """The finished run in the directory `path`; StoreError when it is not one.
 
     `config` and `result` are the method's own classes again when they still have the
-    same fields, else plain namespaces. Fields that were left out are None.
+    same fields, else plain namespaces. Fields that were left out are None; what was
+    learned is in `Run.learned`. `task` is that of a run on a `Task` of your own, which
+    cannot be found by its name.
     """
     path = Path(path)
     if not (path / store.MANIFEST).is_file():
@@ -138,10 +175,10 @@ def load(path: str | Path) -> Run:
     method = METHODS.get(manifest["method"])
     config = _revive(method.config if method else None, manifest["config"], True)
     result = _revive(method.result if method else None, values, False)
-    task = manifest["task"].removeprefix(PREFIX)
+    short = manifest["task"].removeprefix(PREFIX)
+    names = manifest["method"], short, manifest["seed"]
     rows = read_metrics(path)
-    names = manifest["method"], task, manifest["seed"]
-    return Run(*names, config, result, manifest, rows, path)
+    return Run(*names, config, result, manifest, rows, path, task)
 
 
 def _revive(kind: type | None, values: dict[str, Any], is_config: bool) -> Any:

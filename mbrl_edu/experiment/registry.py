@@ -42,7 +42,9 @@ class Method:
     The module holds `Config`, a frozen dataclass, and a function that is called `train`
     or as the method, `train(env, cfg, rng, log=None) -> Result`. A continuous method
     takes a `Task` instead of an environment; one that can be resumed takes a
-    `checkpoint` as well, and one that consists of many runs takes `parallel`.
+    `checkpoint` as well, and one that consists of many runs takes `parallel`. One that
+    learns a policy also has `learner(task, cfg, rng)`, which makes what learns, with a
+    `policy`, a `state_dict` and a `load_state_dict`.
     """
 
     name: str  # as typed by the user
@@ -65,6 +67,12 @@ class Method:
     def takes(self, name: str) -> bool:
         """Whether the train function takes an argument of this name."""
         return name in inspect.signature(self.train).parameters
+
+    @property
+    def learner(self) -> Callable[..., Any] | None:
+        """`(task, cfg, rng)` -> what the method learns with, as it is at first; None
+        where that is no policy for a task."""
+        return getattr(importlib.import_module(self.module), "learner", None)
 
     @property
     def result(self) -> type | None:

@@ -6,6 +6,7 @@ A finished run is a directory that holds
 - `metrics.jsonl`  one JSON object per log line; `step` comes first
 - `result.json`    numbers and short lists of the result
 - `arrays.npz`     its arrays (read without pickle)
+- `weights.pt`     what it learned, if it is no table; read without pickle too
 
 It is written under a hidden name beside the final one and renamed as its last act.
 All JSON is strict: in `result.json` a number that is NaN or infinite is

@@ -90,6 +90,7 @@ class GP:
 
     theta: Tensor  # (dy, dx + 2) ln of length-scales, signal sd sf, noise sd sn
     X: Tensor  # (N, dx) inputs
+    Y: Tensor  # (N, dy) targets
     L: Tensor  # (dy, N, N) lower factor of K + sn^2 I
     beta: Tensor  # (dy, N) (K + sn^2 I)^-1 y
 
@@ -127,9 +128,18 @@ class GP:
 
     def condition(self, x: Tensor, y: Tensor, theta: Tensor) -> None:
         """The posterior given inputs x (N, dx) and targets y (N, dy) under theta."""
-        self.theta, self.X = theta, x
+        self.theta, self.X, self.Y = theta, x, y
         self.L = _factor(x, theta)
         self.beta = torch.cholesky_solve(y.T[..., None], self.L)[..., 0]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Data and hyper-parameters; nothing before there are any."""
+        names = ("X", "Y", "theta") if hasattr(self, "L") else ()
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        if state:
+            self.condition(state["X"], state["Y"], state["theta"])
 
     def _maximise(self, x: Tensor, y: Tensor) -> Tensor:
         """ln (l, sf, sn) of one output: y (N, 1) -> (dx + 2,)."""

@@ -284,7 +284,7 @@ def test_the_best_of_old_and_fresh_policies_is_kept(monkeypatch):
     for k in (1, 2, 3):
         agent.learn(k, D, 20)
     assert tried[3] is tried[1]  # the better one of the first trial is old in trial 2
-    assert tried[5] is tried[3] and agent.policy is tried[5]
+    assert tried[5] is tried[3] and agent.pi is tried[5]
     assert agent.climb == [[0.0, 3.0], [0.0, 2.9], [0.0, 2.0]]
 
 
@@ -362,7 +362,7 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(last):
     assert whole.model_steps == again.model_steps
     for one, two in (
         (whole.agent.model.beta, again.agent.model.beta),
-        (whole.agent.policy.y, again.agent.policy.y),
+        (whole.agent.pi.y, again.agent.pi.y),
     ):
         assert torch.equal(one, two)
 
@@ -394,7 +394,7 @@ def test_on_a_gpu(propagation):
     run = pilco(
         task("CartPoleSwingUp-v0"), tiny(propagation=propagation), Streams(2, "cuda")
     )
-    theta = [p for p in run.agent.policy.parameters()]
+    theta = [p for p in run.agent.pi.parameters()]
     assert all(p.is_cuda and p.isfinite().all() for p in theta)
     assert np.isfinite(run.returns).all()
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,6 +93,19 @@ def test_an_active_cluster_is_used_and_stays(fake, active, tmp_path):
     ):
         sweep("fake", MAZE, 60, slow, tmp_path, backend=backend)
     assert alive() and 6 <= len(store.finished(tmp_path)) < 64
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("backend", CLUSTERS)
+def test_a_cluster_does_the_work_in_its_own_processes(backend, workers):
+    """Also where it has one."""
+
+    def slow():  # by value: the other processes do not have this file
+        time.sleep(0.3)
+        return os.getpid()
+
+    found = set(backends.in_parallel([slow] * 6, workers, backend))
+    assert os.getpid() not in found and len(found) == workers
 
 
 @contextmanager

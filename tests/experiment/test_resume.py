@@ -88,6 +88,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_end_is_the_same(
         "manifest.json",
         "metrics.jsonl",
         "result.json",
+        "weights.pt",
     ]
     same(mbrl_edu.experiment.run.load(done.folder), whole)
 
@@ -204,7 +205,8 @@ def start(shell, folder, pause):
 
 
 def saved(folder):
-    return [p.name for d in partial.unfinished(folder) for p in d.glob("*.pt")]
+    left = partial.unfinished(folder)
+    return [p.name for d in left for p in d.glob(checkpoints.PATTERN)]
 
 
 @POSIX

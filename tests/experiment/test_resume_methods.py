@@ -7,6 +7,7 @@ import pytest
 import mbrl_edu
 from mbrl_edu.experiment.metrics import Metrics
 from mbrl_edu.experiment.run import Stopped
+from mbrl_edu.models import fit
 
 SHORT = {
     "T": 160, "T_random": 60, "epoch": 50, "fit_every": 25, "M": 20, "G": 1,
@@ -18,8 +19,19 @@ PATHS = {
 }  # fmt: skip
 MODEL = {"model_hidden": (8,), "fit_every": 50, "B": 2}
 MANY = {"stages": 1, "runs": 2, "references": 1, "updates": 2, "G_max": 4, "k_max": 3}
+PLAIN = ("T", "T_random", "epoch", "G", "batch", "hidden", "episodes")
 CASES = {
+    "pets": {
+        "episodes": 3, "H": 3, "N": 6, "top": 2, "iterations": 1, "B": 2, "P": 2,
+        "hidden": (8,), "epochs": 1, "batch": 10,
+    },
+    "sac": {name: SHORT[name] for name in PLAIN},
+    "ppo": {
+        "steps": 96, "actors": 2, "rollout": 16, "look": 1, "hidden": (8,), "epochs": 1,
+        "episodes": 1, "batch": 16,
+    },
     "mbpo": SHORT,
+    "mbpo, from s0": SHORT | {"start": "initial"},
     "bmpo": SHORT | {"k_back": (0, 1, 1, 1), "beta": (0, 1, 0.1, 0.1), "N_mpc": 5},
     "ampo": SHORT | {"G_adapt": 2, "n_critic": 1, "adapt_batch": 8},
     "maac": SHORT | {"H": 1},
@@ -50,6 +62,7 @@ def stop_after_the_second_row(monkeypatch):
 
 def go(method, options, folder=None):
     known = {"folder": folder, "device": "cpu", "save_every": 0}
+    method = method.split(",")[0]
     return mbrl_edu.run(method, "Line-v0", 3, **known, **options)
 
 
@@ -71,3 +84,24 @@ def test_a_method_that_was_stopped_ends_as_if_it_never_was(
     whole = go(method, CASES[method])
     assert resumed.manifest["resumed"]["step"] > 0
     assert numbers(resumed) == numbers(whole) and len(whole.rows) > 2
+
+
+@pytest.mark.parametrize("method", ["pets", "mbpo", "bmpo", "ampo", "maac"])
+def test_a_fit_that_was_cut_in_its_middle_is_done_again(method, tmp_path, monkeypatch):
+    """Ctrl-C between the two epochs of a fit, when steps of it have been made."""
+    options = CASES[method] | {"epochs": 2}
+    whole, epoch, fits = go(method, options), fit._epoch, []
+
+    def stopping(model, *rest):
+        epoch(model, *rest)
+        fits.append(model)
+        if len(fits) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "_epoch", stopping)
+    with pytest.raises(Stopped):
+        go(method, options, tmp_path)
+    monkeypatch.setattr(fit, "_epoch", epoch)
+    resumed = go(method, options, tmp_path)
+    assert resumed.manifest["resumed"]["step"] > 0
+    assert numbers(resumed) == numbers(whole)
