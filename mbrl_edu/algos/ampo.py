@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from mbrl_edu.algos import mbpo
-from mbrl_edu.algos.loop import Log, Metrics, Parts, Result, learn
+from mbrl_edu.algos.loop import Log, Metrics, Parts, Result, Tick, learn
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import Checkpoint
 from mbrl_edu.core.data import Batch, Data
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
@@ -167,7 +168,12 @@ def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
 
 
 def train(
-    task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
+    task: Task,
+    cfg: Config,
+    rng: Streams,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+    tick: Tick | None = None,
 ) -> Result:
     """AMPO on ``task``; see ``loop.learn``."""
-    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint, tick=tick)

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from mbrl_edu.algos import mbpo
-from mbrl_edu.algos.loop import Log, Metrics, Parts, Result, learn
+from mbrl_edu.algos.loop import Log, Metrics, Parts, Result, Tick, learn
 from mbrl_edu.algos.mbpo import ramp
 from mbrl_edu.control import backward_policy
 from mbrl_edu.control.backward_policy import BackwardPolicy
 from mbrl_edu.control.sac import SAC
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import Checkpoint
 from mbrl_edu.core.data import Batch, Data
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
@@ -249,7 +250,12 @@ def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
 
 
 def train(
-    task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
+    task: Task,
+    cfg: Config,
+    rng: Streams,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+    tick: Tick | None = None,
 ) -> Result:
     """BMPO on ``task``; see ``loop.learn``."""
-    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg, rng, log, checkpoint, tick=tick)

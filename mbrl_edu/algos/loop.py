@@ -21,7 +21,7 @@ from torch import Tensor
 from mbrl_edu.control.evaluate import evaluate
 from mbrl_edu.control.sac import SAC
 from mbrl_edu.core import check
-from mbrl_edu.core.checkpoint import gather, restore
+from mbrl_edu.core.checkpoint import Checkpoint, gather, restore
 from mbrl_edu.core.data import Batch, Buffer, Data, Window
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.state import Between
@@ -30,6 +30,7 @@ from mbrl_edu.models.ensemble import Ensemble
 
 Metrics = dict[str, Any]  # numbers, or tensors of one number
 Log = Callable[[int, dict[str, float]], None]
+Tick = Callable[[int], None]
 Watch = Callable[["Progress", Data, "Parts"], Metrics]
 
 
@@ -122,18 +123,20 @@ def learn(
     cfg: Config,
     rng: Streams,
     log: Log | None = None,
-    checkpoint: Any = None,
+    checkpoint: Checkpoint | None = None,
     watch: Watch | None = None,
+    tick: Tick | None = None,
 ) -> Result:
     """Run the loop to its end, with ``parts.schedule`` turning the knobs.
 
-    ``log(t, metrics)`` is called after every epoch and at the end.
+    ``log(t, metrics)`` is called after every epoch and at the end, ``tick(t)`` after
+    every real step.
     ``watch(progress, D, parts)`` may return more metrics then; like the evaluation, it
     must not touch what learns.
     ``checkpoint`` (``load()``, ``save(t, state)``) is served at ends of episodes; what
     is resumed from there ends bit for bit like a run that was never stopped.
     """
-    steps = Loop(parts, cfg, rng, log, watch).run(checkpoint)
+    steps = Loop(parts, cfg, rng, log, watch, tick).run(checkpoint)
     try:
         progress = next(steps)
         while True:
@@ -155,9 +158,10 @@ class Loop:
         rng: Streams,
         log: Log | None = None,
         watch: Watch | None = None,
+        tick: Tick | None = None,
     ):
         self.parts, self.cfg, self.rng = parts, cfg, rng
-        self.log, self.watch = log, watch
+        self.log, self.watch, self.tick = log, watch, tick
         task, kept = parts.task, cfg.retain * cfg.epoch // cfg.fit_every
         real = Buffer(cfg.T, task.ds, task.da, rng.device)
         self.D = Data(real, Window(kept))
@@ -166,7 +170,9 @@ class Loop:
         self.episodes: list[tuple[float, int]] = []  # return, length of real ones
         self.evaluations: list[tuple[int, list[float]]] = []  # t, greedy returns
 
-    def run(self, checkpoint: Any = None) -> Generator[Progress, Knobs, Result]:
+    def run(
+        self, checkpoint: Checkpoint | None = None
+    ) -> Generator[Progress, Knobs, Result]:
         """Yields the progress at every decision and takes the knobs that it is sent."""
         parts, cfg, p, D = self.parts, self.cfg, self.progress, self.D
         env = parts.task.make()
@@ -194,6 +200,8 @@ class Loop:
                     for _ in range(p.knobs.G):
                         p.metrics |= parts.improve(D, p.knobs)
                     self.updates += p.knobs.G
+                if self.tick:
+                    self.tick(p.t)
                 self._after(p)
                 if d or cut:
                     self.episodes.append((total, length))
@@ -246,7 +254,7 @@ class Loop:
 
     # Checkpoints, at ends of episodes
 
-    def _save(self, checkpoint: Any, env) -> None:
+    def _save(self, checkpoint: Checkpoint | None, env) -> None:
         if checkpoint is None:
             return
         p = self.progress
@@ -266,7 +274,7 @@ class Loop:
         }
         checkpoint.save(p.t, state)
 
-    def _resume(self, checkpoint: Any, env) -> None:
+    def _resume(self, checkpoint: Checkpoint | None, env) -> None:
         state = checkpoint.load() if checkpoint is not None else None
         if state is None:
             return

@@ -14,10 +14,20 @@ import torch
 from torch import Tensor
 
 from mbrl_edu.algos import loop
-from mbrl_edu.algos.loop import Knobs, Log, Metrics, Parts, Progress, Result, learn
+from mbrl_edu.algos.loop import (
+    Knobs,
+    Log,
+    Metrics,
+    Parts,
+    Progress,
+    Result,
+    Tick,
+    learn,
+)
 from mbrl_edu.control.sac import SAC
 from mbrl_edu.control.sac import Config as SACConfig
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import Checkpoint
 from mbrl_edu.core.data import Batch, Data
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
@@ -223,10 +233,15 @@ learner = mbpo  # every method names what it learns with
 
 
 def train(
-    task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
+    task: Task,
+    cfg: Config,
+    rng: Streams,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+    tick: Tick | None = None,
 ) -> Result:
     """MBPO on ``task``; see ``loop.learn``."""
-    return learn(mbpo(task, cfg, rng), cfg, rng, log, checkpoint)
+    return learn(mbpo(task, cfg, rng), cfg, rng, log, checkpoint, tick=tick)
 
 
 def ramp(x: float, x0: float, x1: float, y0: float, y1: float) -> float:

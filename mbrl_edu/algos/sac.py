@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mbrl_edu.algos import mbpo
-from mbrl_edu.algos.loop import Knobs, Log, Parts, Progress, Result, learn
+from mbrl_edu.algos.loop import Knobs, Log, Parts, Progress, Result, Tick, learn
 from mbrl_edu.core import check
+from mbrl_edu.core.checkpoint import Checkpoint
 from mbrl_edu.core.rng import Streams
 from mbrl_edu.envs.task import Task
 
@@ -57,7 +58,12 @@ def learner(task: Task, cfg: Config, rng: Streams) -> Parts:
 
 
 def train(
-    task: Task, cfg: Config, rng: Streams, log: Log | None = None, checkpoint=None
+    task: Task,
+    cfg: Config,
+    rng: Streams,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+    tick: Tick | None = None,
 ) -> Result:
     """Soft actor-critic on ``task``; see ``loop.learn``."""
-    return learn(learner(task, cfg, rng), cfg.loop, rng, log, checkpoint)
+    return learn(learner(task, cfg, rng), cfg.loop, rng, log, checkpoint, tick=tick)

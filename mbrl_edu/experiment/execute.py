@@ -20,7 +20,7 @@ from mbrl_edu.experiment.checkpoint import EVERY, Checkpoint
 from mbrl_edu.experiment.interrupt import Stopped
 from mbrl_edu.experiment.metrics import Metrics, RunWarning
 from mbrl_edu.experiment.plan import Plan
-from mbrl_edu.experiment.progress import Progress
+from mbrl_edu.experiment.progress import Progress, Speed
 from mbrl_edu.experiment.record import Run, load, short
 from mbrl_edu.experiment.registry import make_env
 from mbrl_edu.experiment.tensorboard import Events
@@ -137,6 +137,8 @@ def _train(
     started, began = provenance.now(), time.perf_counter()
     try:
         with one_thread(), _bar(plan, show, before) as (move, bar):
+            if plan.method.takes("tick"):
+                given = given | {"tick": bar.update}
 
             def log(step: int, values: dict[str, Any]) -> None:
                 metrics.log(step, values)
@@ -171,13 +173,13 @@ def _bar(
     `before` is the last row of what was done before."""
     total, unit = _limit(plan.config)
     column = "episode" if unit == "episodes" else "step"
-    began, first = time.perf_counter(), before.get("step", 0)
+    speed = Speed(before.get("step", 0))
     start = int(before.get(column, 0))
     with Progress(plan.label, total, unit, show, start) as bar:
 
         def move(row: dict[str, Any]) -> None:
-            speed = (row["step"] - first) / max(time.perf_counter() - began, 1e-9)
-            bar.update(int(row.get(column, bar.done + 1)), _note(row, speed))
+            done = int(row.get(column, bar.done + 1))
+            bar.update(done, _note(row, speed(row["step"])))
 
         yield move, bar
 

@@ -10,10 +10,30 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from typing import Any
 
 WIDTH = 24  # characters of a notebook's bar
 PERIOD = 0.2  # seconds between two drawings in a notebook
+SPAN = 20.0  # seconds back that a speed is measured over
+
+
+class Speed:
+    """How much gets done per second at present: over the last ``SPAN`` seconds, or
+    since the last time before that anything was heard."""
+
+    def __init__(self, done: float = 0):
+        self._marks = deque([(time.perf_counter(), done)])
+
+    def __call__(self, done: float) -> float:
+        """Per second, now that so much is done."""
+        now, marks = time.perf_counter(), self._marks
+        if now - marks[-1][0] >= SPAN / 20:
+            marks.append((now, done))
+        while len(marks) > 2 and marks[1][0] <= now - SPAN:
+            marks.popleft()
+        then, before = marks[0]
+        return (done - before) / max(now - then, 1e-9)
 
 
 class Progress:
@@ -33,6 +53,7 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self.start = self.done = start  # what was done before, in another process
         self.began, self._last = time.perf_counter(), 0.0
+        self.speed, self.note = Speed(start), ""
         self.kind = where() if show else "silent"
         self._closed = False
         if self.kind == "terminal":
@@ -46,34 +67,36 @@ class Progress:
 
             self._handle: Any = display(_plain(label), raw=True, display_id=True)
 
-    def update(self, done: int, note: str = "") -> None:
-        """`done` of the total is done; `note` is shown behind the bar."""
+    def update(self, done: int, note: str | None = None) -> None:
+        """`done` of the total is done; `note` is shown behind the bar, from now on."""
         step, self.done = done - self.done, done
+        speed = self.speed(done)
         if self.kind == "terminal":
-            self._bar.set_postfix_str(note, refresh=False)
+            if note is not None:
+                self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(step)
         elif self.kind == "notebook":
-            now = time.perf_counter()
+            now, self.note = time.perf_counter(), self.note if note is None else note
             if now - self._last >= PERIOD:
                 self._last = now
-                self._handle.update(_plain(self._line(note)), raw=True)
+                self._handle.update(_plain(self._line(speed)), raw=True)
 
-    def advance(self, note: str = "") -> None:
+    def advance(self, note: str | None = None) -> None:
         """One more is done."""
         self.update(self.done + 1, note)
 
-    def _line(self, note: str) -> str:
+    def _line(self, speed: float) -> str:
         spent = time.perf_counter() - self.began
         if not self.total:
-            return f"{self.label}  {self.done:,} {self.unit}  {spent:.0f} s  {note}"
+            known = f"{self.label}  {self.done:,} {self.unit}  {spent:.0f} s"
+            return f"{known}  {self.note}"
         share = min(self.done / self.total, 1.0)
         full = round(share * WIDTH)
         bar = "█" * full + "░" * (WIDTH - full)
         ahead = ""
-        if self.done > self.start:
-            left = spent * (self.total - self.done) / (self.done - self.start)
-            ahead = f"{max(left, 0):.0f} s left"
-        return f"{self.label}  {bar} {share:4.0%}  {ahead}  {note}".rstrip()
+        if self.done > self.start and speed > 0:
+            ahead = f"{max(self.total - self.done, 0) / speed:.0f} s left"
+        return f"{self.label}  {bar} {share:4.0%}  {ahead}  {self.note}".rstrip()
 
     def close(self, line: str = "") -> None:
         """Remove the bar and leave `line`."""

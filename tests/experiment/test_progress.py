@@ -99,6 +99,54 @@ def test_what_was_done_before_counts_as_done_but_not_as_fast(notebook, monkeypat
     assert " 95%  5 s left" in notebook[0].shown[0]
 
 
+def test_the_speed_is_that_of_the_last_seconds(notebook, monkeypatch):
+    """200 quick steps with random actions say nothing about those that learn."""
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    now = [0.0]
+    monkeypatch.setattr(
+        "mbrl_edu.experiment.progress.time.perf_counter", lambda: now[0]
+    )
+    with Progress("job", 1_000, "steps") as bar:
+        now[0] = 1.0
+        bar.update(200)
+        assert "  4 s left" in notebook[0].shown[-1]
+        for step in range(201, 301):  # one a second
+            now[0] += 1
+            bar.update(step)
+        assert "  700 s left" in notebook[0].shown[-1]
+        now[0] += 100  # and then nothing for longer than what is looked back
+        bar.update(301)
+        assert "  69900 s left" in notebook[0].shown[-1]
+
+
+TINY = {
+    "T": 240, "T_random": 200, "epoch": 20, "hidden": (8,), "batch": 8, "episodes": 1,
+    "G": 1,
+}  # fmt: skip
+
+
+def test_the_bar_of_a_long_epoch_moves_at_every_step(monkeypatch):
+    moved, update = [], Progress.update
+
+    def noted(self, done, note=None):
+        moved.append((done, note))
+        update(self, done, note)
+
+    monkeypatch.setattr(Progress, "update", noted)
+    done = run("sac", "Line-v0", device="cpu", **TINY)
+    assert [n for n, note in moved if note is None] == list(range(1, 241))
+    logged = [n for n, note in moved if note is not None]
+    assert logged == [row["step"] for row in done.rows] == [200, 220, 240]
+
+
+def test_the_note_stays_until_there_is_another(notebook, monkeypatch):
+    monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
+    with Progress("job", 9, "steps") as bar:
+        bar.update(1, "return 5")
+        bar.update(2)
+        assert notebook[0].shown[-1].endswith("return 5")
+
+
 def test_the_bar_of_a_run_shows_return_loss_and_speed(notebook, deep, monkeypatch):
     monkeypatch.setattr("mbrl_edu.experiment.progress.PERIOD", 0)
     done = run("fake_deep", "Line-v0", episodes=2)
