@@ -51,8 +51,17 @@ _TASKS: dict[str, dict[str, Any]] = {
     },
     "HopperNT-v5": {"T": 100_000, "k": (20, 150, 1, 15), "target_entropy": -1.0},
     "Walker2dNT-v5": {"T": 200_000, "target_entropy": -3.0},
+    # ours: J's for the same body, which there sees less
+    "HalfCheetahSpeed-v5": {"T": 305_000, "G": 40, "target_entropy": -3.0},
+    "Ant-v5": {"T": 305_000, "k": (20, 100, 1, 25), "target_entropy": -4.0},
+    "Humanoid-v5": {
+        "T": 305_000, "k": (20, 300, 1, 25), "target_entropy": -2.0, "fit_every": 1_000,
+        "retain": 5, "model_hidden": (400, 400, 400, 400),
+    },
     # A, without its adaptation
     "Swimmer-v5": {"T": 302_000, "T_random": 2_000, "target_entropy": -1.0},
+    # L; the random steps are ours
+    "Pusher-v5": {"T": 20_000, "T_random": 1_500, "epoch": 150, "fit_every": 150},
     # L: 5000 real steps, epochs of 200
     "ContinuousCartPole-v0": {
         "T": 5_000, "T_random": 400, "epoch": 200, "fit_every": 200,
@@ -79,16 +88,18 @@ _SWING: dict[str, Any] = _SMALL | {
     "known_reward": True,  # as for PETS; where it was learned, seed 0 was slower
     "target_entropy": -0.05,  # with -1 two seeds of five hung still for 6,000 steps
 }  # fmt: skip
-SHARED = "T", "T_random", "epoch", "batch", "hidden", "lr", "tau", "target_entropy"
-
-PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
+MBPO: dict[tuple[str, str, str], dict[str, Any]] = {
     **{("mbpo", task, "paper"): _PAPER | change for task, change in _TASKS.items()},
     ("mbpo", "InvertedPendulum-v5", "cheap"): POLE,
     ("mbpo", "Pendulum-v1", "cheap"): _PENDULUM,
     ("mbpo", "CartPoleSwingUp-v0", "cheap"): _SWING,
-    # the same policy and steps without a model, one update per real step
-    ("sac", "InvertedPendulum-v5", "cheap"): {
-        "episodes": 3, **{name: POLE[name] for name in SHARED},
-    },
-    ("sac", "Pendulum-v1", "cheap"): {name: _PENDULUM[name] for name in SHARED},
-}  # fmt: skip
+}
+
+# the same policy and steps without a model, one update per real step
+SHARED = "T", "T_random", "epoch", "episodes", "target_entropy"
+SHARED += "batch", "hidden", "lr", "tau"
+SAC = {
+    ("sac", task, name): {key: values[key] for key in SHARED if key in values}
+    for (_, task, name), values in MBPO.items()
+}
+PRESETS = MBPO | SAC
