@@ -81,8 +81,8 @@ _PETS_PUSHER: dict[str, Any] = _PETS_CARTPOLE | {
 # PPO's paper, table 3, on its seven tasks; ours where two cores are to do in minutes:
 # the lengths are those of the studies of chapter 7.
 _PPO_PAPER: dict[str, Any] = {"steps": 1_000_000, "actors": 1, "rollout": 2_048}
-_PPO_TASKS = ("HalfCheetah", "Hopper", "InvertedDoublePendulum", "InvertedPendulum")
-_PPO_TASKS += ("Reacher", "Swimmer", "Walker2d")
+_PPO_TASKS = "HalfCheetah Hopper InvertedDoublePendulum InvertedPendulum".split()
+_PPO_TASKS += "Reacher Swimmer Walker2d".split()
 _PPO_CHEAP: dict[str, Any] = {"actors": 4, "rollout": 256}
 _PPO_STEPS = {
     "InvertedPendulum-v5": 150_000,

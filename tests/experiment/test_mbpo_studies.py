@@ -1,5 +1,7 @@
 """Chapter 7: the studies run, the verdicts follow the numbers of their tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,10 +131,10 @@ def test_the_model_and_not_the_updates(same, verdict):
         assert found.task == verdicts.TASKS[task]
 
 
-def pendulum(mbpo=-150, sac=-900, sac_long=-145, mbpo_long=-150, seeds=10):
+def pendulum(mbpo=-150, sac=-900, sac_long=-145, mbpo_long=-150, seeds=10, noise=1.0):
     levels = {"MBPO": (mbpo, 4, 20), "SAC": (sac, 4, 20)}
     levels |= {"MBPO, long": (mbpo_long, 4, 80), "SAC, long": (sac_long, 30, 160)}
-    return study("mbpo-pendulum", levels, low=-1400.0, seeds=seeds)
+    return study("mbpo-pendulum", levels, low=-1400.0, seeds=seeds, noise=noise)
 
 
 @pytest.mark.parametrize(("mbpo", "verdict"), [(-150, "holds"), (-500, FAILS)])
@@ -149,6 +151,19 @@ def test_seven_good_runs_of_ten_are_not_enough():
     rows.loc[bad & (rows["step"] > 0), "return"] = -1000.0
     found = verdicts.within_a_tenth(made)
     assert found.verdict == CONDITIONS and "in 7 of 10 runs" in found.effect
+
+
+def test_a_run_stands_beside_that_of_its_own_seed():
+    """Seeds 14 and 15 are easier for both: no other run is near the mean, but all are
+    near their own; a seed that one of them lacks stands beside none."""
+    made = pendulum(noise=0.0, sac_long=-150, mbpo=-154, seeds=6)
+    rows, easy = made.table, [14, 15]
+    rows.loc[rows["seed"].isin(easy), "return"] += 100.0
+    lacks = (rows["label"] == "SAC, long") & (rows["seed"] == 15)
+    found = verdicts.within_a_tenth(replace(made, tables={"table": rows[~lacks]}))
+    assert "itself: 2 of 6; of that of SAC with the same seed: 5 of 5." in found.effect
+    found = verdicts.the_long_run(replace(made, tables={"table": rows[~lacks]}))
+    assert found.seeds == 5 and "difference +0 [+0, +0]" in found.effect
 
 
 @pytest.mark.parametrize(
