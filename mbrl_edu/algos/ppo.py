@@ -29,9 +29,9 @@ Log = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Config(control.Config):
-    steps: int = 100_000  # real steps of all actors, cut to whole rollouts (PPO 1e6)
+    T: int = 100_000  # real steps of all actors in all, cut to whole rollouts (PPO 1e6)
     actors: int = 8  # N, environments side by side (PPO 1, or 8 for games)
-    rollout: int = 256  # T, steps of each between two updates (N T = 2048 as in PPO)
+    rollout: int = 256  # steps of each between two updates (8 x 256 as 2048 in PPO)
     look: int = 5  # every so many rollouts the greedy policy is evaluated
     episodes: int = 5  # greedy episodes per evaluation
 
@@ -39,10 +39,10 @@ class Config(control.Config):
         super().__post_init__()
         for name in ("actors", "rollout", "look", "episodes"):
             check.integer(name, getattr(self, name), low=1)
-        check.integer("steps", self.steps, low=1)
-        if self.steps < self.size:
+        check.integer("T", self.T, low=1)
+        if self.T < self.size:
             raise ValueError(
-                f"steps is {self.steps}, but must be at least the {self.size} of one "
+                f"T is {self.T}, but must be at least the {self.size} of one "
                 f"rollout, {self.actors} actors times {self.rollout}."
             )
         if self.trunk != "shared":
@@ -58,7 +58,7 @@ class Config(control.Config):
     @property
     def updates(self) -> int:
         """Rollouts in all."""
-        return self.steps // self.size
+        return self.T // self.size
 
 
 @dataclass
@@ -125,10 +125,10 @@ def ppo(
     log: Log | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Result:
-    """Rollouts and updates in turn, until ``steps`` real steps are made.
+    """Rollouts and updates in turn, until ``T`` real steps are made.
 
-    ``log(T, metrics)`` is called after every update, T real steps so far.
-    ``checkpoint.save(T, state)`` follows, and a run that begins with what
+    ``log(t, metrics)`` is called after every update, t real steps so far.
+    ``checkpoint.save(t, state)`` follows, and a run that begins with what
     ``checkpoint.load()`` gives ends like one that was never stopped. Evaluations play
     in environments of their own and move no stream. ``rng`` streams: "init/ppo/pi",
     "init/ppo/critic", "act", "update"; seeds of episodes: ``rng.key("env/i/k")`` for
@@ -185,7 +185,7 @@ class _Run:
         return row | {"episode": len(self.ended)} | metrics
 
     def _collect(self) -> Rollout:
-        """T steps of every actor under the present policy."""
+        """``rollout`` steps of every actor under the present policy."""
         rows: list[tuple[Tensor, ...]] = []
         for t in range(self.cfg.rollout):
             s = self._tensor([actor.s for actor in self.actors])

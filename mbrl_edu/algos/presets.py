@@ -80,7 +80,7 @@ _PETS_PUSHER: dict[str, Any] = _PETS_CARTPOLE | {
 
 # PPO's paper, table 3, on its seven tasks; ours where two cores are to do in minutes:
 # the lengths are those of the studies of chapter 7.
-_PPO_PAPER: dict[str, Any] = {"steps": 1_000_000, "actors": 1, "rollout": 2_048}
+_PPO_PAPER: dict[str, Any] = {"T": 1_000_000, "actors": 1, "rollout": 2_048}
 _PPO_TASKS = "HalfCheetah Hopper InvertedDoublePendulum InvertedPendulum".split()
 _PPO_TASKS += "Reacher Swimmer Walker2d".split()
 _PPO_CHEAP: dict[str, Any] = {"actors": 4, "rollout": 256}
@@ -94,8 +94,8 @@ _PPO_STEPS = {
 # small. DPG and SVG(0) held the pendulum up after 3,000 to 4,000 steps, SVG(1) after
 # 8,000.
 _DPG_PENDULUM: dict[str, Any] = {
-    "steps": 10_000,
-    "random": 1000,
+    "T": 10_000,
+    "T_random": 1_000,
     "lr_pi": 1e-3,
     "lr_q": 2e-3,
     "tau": 0.01,
@@ -106,8 +106,8 @@ _SVG_PENDULUM = _DPG_PENDULUM | {"sigma": (0.1, 0.5), "clip": 100.0}
 # Whole episodes of 200 steps: a shorter horizon keeps their gradients finite, and there
 # is one update per episode, so it may be large.
 _SVG_INF_PENDULUM: dict[str, Any] = {
-    "steps": 30_000,
-    "random": 1000,
+    "T": 30_000,
+    "T_random": 1_000,
     "variant": "inf",
     "gamma": 0.95,
     "lr_pi": 3e-3,
@@ -125,10 +125,7 @@ PRESETS: dict[tuple[str, str, str], dict[str, Any]] = {
     ("pets", "Pusher-v5", "paper"): _PETS_PUSHER,
     **presets_mbpo.PRESETS,
     **{("ppo", f"{task}-v5", "paper"): _PPO_PAPER for task in _PPO_TASKS},
-    **{
-        ("ppo", task, "cheap"): _PPO_CHEAP | {"steps": steps}
-        for task, steps in _PPO_STEPS.items()
-    },
+    **{("ppo", task, "cheap"): _PPO_CHEAP | {"T": T} for task, T in _PPO_STEPS.items()},
     **presets_bmpo.PRESETS,
     **presets_ampo.PRESETS,
     **presets_autombpo.PRESETS,

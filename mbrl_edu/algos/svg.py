@@ -116,7 +116,7 @@ class SVG(Learner):
         if self.cfg.variant == "inf":
             return metrics
         if self.cfg.variant == "1" and (
-            t == self.cfg.random or t % self.cfg.fit_every == 0
+            t == self.cfg.T_random or t % self.cfg.fit_every == 0
         ):
             metrics |= self.fit(D)
         update = self.update_0 if self.cfg.variant == "0" else self.update_1

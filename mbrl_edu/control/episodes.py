@@ -25,8 +25,8 @@ Log = Callable[[int, dict[str, float]], None]
 class Config:
     """Settings of the loop, the networks and replay."""
 
-    steps: int = 20_000  # T, real steps; the episode that reaches them is played out
-    random: int = 1000  # of these, steps with uniform actions before learning begins
+    T: int = 20_000  # real steps; the episode that reaches them is played out
+    T_random: int = 1_000  # of these, with random actions before anything is learned
     gamma: float = 0.99  # discount
     hidden: tuple[int, ...] = (64, 64)  # units per hidden layer (DDPG 400, 300)
     squash: bool = True  # actions end in a tanh (DDPG); off with hidden (): linear
@@ -40,7 +40,7 @@ class Config:
     episodes: int = 5  # ... in so many episodes
 
     def __post_init__(self):
-        for name in ("steps", "random", "batch", "G", "capacity", "look", "episodes"):
+        for name in ("T", "T_random", "batch", "G", "capacity", "look", "episodes"):
             check.integer(name, getattr(self, name), low=1)
         check.number("gamma", self.gamma, low=0, high=1)
         for h in self.hidden:
@@ -49,15 +49,15 @@ class Config:
         for name in ("lr_pi", "lr_q"):
             check.number(name, getattr(self, name), low=0, open_low=True)
         check.number("tau", self.tau, low=0, high=1, open_low=True)
-        if self.random < self.batch:
+        if self.T_random < self.batch:
             raise ValueError(
-                f"random is {self.random}, but must be at least batch, {self.batch}, "
-                "so that learning begins with enough transitions."
+                f"T_random is {self.T_random}, but must be at least batch, "
+                f"{self.batch}, so that learning begins with enough transitions."
             )
-        if self.steps <= self.random:
+        if self.T <= self.T_random:
             raise ValueError(
-                f"steps is {self.steps}, but must be greater than random, "
-                f"{self.random}, or nothing is learned."
+                f"T is {self.T}, but must be greater than T_random, "
+                f"{self.T_random}, or nothing is learned."
             )
         if self.capacity < self.batch:
             raise ValueError(
@@ -124,14 +124,14 @@ def train(
     one that was never stopped. Episode k begins from the seed ``rng.key("env/k")``, so
     that nothing else moves where it begins.
     """
-    capacity = min(cfg.capacity, cfg.steps + task.horizon)
+    capacity = min(cfg.capacity, cfg.T + task.horizon)
     D = Buffer(capacity, task.ds, agent.width, rng.device)
     record = Record()
     parts: dict[str, Part] = {"record": record, "D": D, "agent": agent, "rng": rng}
     restore(checkpoint.load() if checkpoint else None, parts)
     env = task.make()
     try:
-        while record.T < cfg.steps:
+        while record.T < cfg.T:
             k = len(record.lengths)
             path, metrics = play(env, agent, D, cfg, rng, k, record.T)
             row = record.add(path, metrics)
@@ -165,16 +165,16 @@ def play(
     metrics: dict[str, Any] = {}
     s, done = row(env.reset(seed=rng.key(f"env/{k}") % 2**31)[0]), False
     while not done:
-        x = agent.act(s, random=T < cfg.random)
+        x = agent.act(s, random=T < cfg.T_random)
         a = x[0, : env.action_space.shape[0]].cpu().numpy()  # type: ignore[index]
         found, r, d, cut, _ = env.step(a)
         path.append(Batch(s, x, row(r), row(found), row(d)))
         D.add(path[-1])
         s, done, T = path[-1].s_next, d or cut, T + 1
-        if T >= cfg.random:
+        if T >= cfg.T_random:
             metrics |= agent.after_step(D, T)
     whole = Batch.cat(path)
-    if T >= cfg.random:
+    if T >= cfg.T_random:
         metrics |= agent.after_episode(D, whole)
     return whole, metrics
 

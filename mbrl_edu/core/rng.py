@@ -60,9 +60,13 @@ class Streams:
     @contextmanager
     def init(self, name: str):
         """Layers built inside take their weights from stream ``init/name``; the
-        global state of torch is put back afterwards."""
+        global state of torch is put back afterwards. The process's matrix product is
+        chosen before (``gemm.prepare``), for layers of whatever make."""
         import torch
 
+        from mbrl_edu.core import gemm
+
+        gemm.prepare()
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.key(f"init/{name}"))
             yield

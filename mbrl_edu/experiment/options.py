@@ -24,6 +24,13 @@ from typing import Any, Literal, Union
 
 from mbrl_edu.experiment.nearest import nearest
 
+# what other libraries call some of this book's symbols
+OTHERWISE = {
+    "steps": "T", "total_steps": "T", "total_timesteps": "T",
+    "learning_starts": "T_random",
+    "batch_size": "batch", "learning_rate": "lr", "discount": "gamma", "lambda": "lam",
+    "utd": "G", "gae_lambda": "lam", "ent_coef": "entropy", "clip_range": "clip",
+}  # fmt: skip
 WORDS = {"true": True, "yes": True, "on": True, "1": True}
 WORDS |= {"false": False, "no": False, "off": False, "0": False}
 
@@ -108,6 +115,8 @@ def make_config(config: type, given: dict[str, Any]) -> Any:
         key = name.replace("-", "_")
         if key not in options:
             hint = nearest(key, options, most=99)
+            if OTHERWISE.get(key) in options:
+                hint = f"it is called {OTHERWISE[key]} here."
             raise ValueError(f"unknown option {name!r}: {hint}")
         values[key] = convert(options[key], value)
     missing = [o.name for o in options.values() if o.required and o.name not in values]

@@ -33,7 +33,7 @@ _TINY: dict[str, Any] = {"T": 220, "T_random": 200, "epoch": 10, "hidden": (8,)}
 _TINY |= {"batch": 8, "episodes": 1, "G": 1}
 _TINY_MODEL: dict[str, Any] = {"fit_every": 10, "M": 5, "model_hidden": (8,)}
 _TINY_MODEL |= {"fit_batch": 32, "epochs": 1}
-_TINY_PPO: dict[str, Any] = {"steps": 64, "actors": 2, "rollout": 16, "look": 1}
+_TINY_PPO: dict[str, Any] = {"T": 64, "actors": 2, "rollout": 16, "look": 1}
 _TINY_PPO |= {"hidden": (8,), "epochs": 1, "episodes": 1}
 _TINY_OF = {"mbpo": _TINY | _TINY_MODEL, "sac": _TINY, "ppo": _TINY_PPO}
 
@@ -93,7 +93,7 @@ def inverted_pendulum(workers, folder, quick=False, seeds=FIVE):
     PPO until they are sure to have learned, or never will."""
     mine = cheap(INVERTED)
     long = {"T": 20_500, "epoch": 500}
-    ppo = PPO | {"steps": 150_000, "look": 2}
+    ppo = PPO | {"T": 150_000, "look": 2}
     jobs: list[Job] = [
         ("MBPO", "mbpo", INVERTED, mine, FIVE),
         (SAME, "sac", INVERTED, without_a_model(mine, G=mine["G"]), FIVE),
@@ -139,7 +139,7 @@ def swingup(workers, folder, quick=False, seeds=FIVE):
         ("MBPO", "mbpo", SWING, mine, FIVE),
         (SAME, "sac", SWING, without_a_model(mine, G=mine["G"]), FIVE),
         ("SAC", "sac", SWING, without_a_model(mine, T=40_000), FIVE),
-        ("PPO", "ppo", SWING, PPO | {"steps": 300_000}, FIVE),
+        ("PPO", "ppo", SWING, PPO | {"T": 300_000}, FIVE),
     ]
     return runs(jobs, folder, workers, quick, seeds)
 
@@ -198,7 +198,7 @@ def hopper(workers, folder, quick=False, seeds=FIVE):
         ("MBPO", "mbpo", HOPPER, mine, FIVE),
         (SAME, "sac", HOPPER, without_a_model(mine, G=mine["G"]), FIVE),
         ("SAC", "sac", HOPPER, without_a_model(mine, T=100_000), FIVE),
-        ("PPO", "ppo", HOPPER, PPO | {"steps": 100_000}, FIVE),
+        ("PPO", "ppo", HOPPER, PPO | {"T": 100_000}, FIVE),
     ]
     return runs(jobs, folder, workers, quick, seeds)
 

@@ -86,7 +86,7 @@ def pole(workers, folder, quick=False, seeds=THREE):
 @study("methods-pendulum", title="DPG and SVG on a pendulum", page=PAGE, seeds=THREE)
 def pendulum(workers, folder, quick=False, seeds=THREE):
     """A pendulum whose motor is too weak to lift it at once."""
-    smaller = {"steps": 1200, "look": 1, "episodes": 1} if quick else {}
+    smaller = {"T": 1200, "look": 1, "episodes": 1} if quick else {}
     seeds = list(seeds)[: 1 if quick else None]
     return _learn(PENDULUM, ON_THE_PENDULUM, smaller, seeds, folder, workers)
 

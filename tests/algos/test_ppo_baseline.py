@@ -18,7 +18,7 @@ from mbrl_edu.experiment.options import describe
 
 # as small as it gets: these runs are about the loop, not about learning
 TINY = Config(
-    steps=100, actors=3, rollout=11, look=2, episodes=2, epochs=2, hidden=(8,), batch=16
+    T=100, actors=3, rollout=11, look=2, episodes=2, epochs=2, hidden=(8,), batch=16
 )
 
 
@@ -34,7 +34,7 @@ def test_probes(kind):
     """Values to 0.1 of the exact ones, and actions too where they matter. A time limit
     taken for an end would make the last probe's V at most 3.4 in place of 5."""
     gamma = 0.8 if kind is ProbeTimeLimit else 0.9
-    cfg = Config(gamma=gamma, steps=3200, actors=4, rollout=40, lr=3e-3, look=99)
+    cfg = Config(gamma=gamma, T=3200, actors=4, rollout=40, lr=3e-3, look=99)
     agent = ppo(task(f"{kind.__name__}-v0"), cfg, Streams(0)).agent
     two = {"ProbeObservation": [-1.0, 1.0], "ProbeBoth": [-1.0, 1.0]}
     seen = {**two, "ProbeDiscount": [0.0, 1.0]}.get(kind.__name__, [0.0])
@@ -57,7 +57,7 @@ def test_comes_close_to_the_exact_optimum():
     nothing, which is how it begins, and the best that is possible from there; both are
     known exactly. (The threshold is that of PETS on the same task.)"""
     known, rng, n = lqr_task(), Streams(0), 20
-    run = ppo(known, Config(steps=20_480, look=99), rng)
+    run = ppo(known, Config(T=20_480, look=99), rng)
     _, P = SYSTEM.finite(known.horizon)
     env = known.make()
     starts = [env.reset(seed=rng.key(f"evaluate/{i}") % 2**31)[0] for i in range(n)]
@@ -87,7 +87,7 @@ def recorded(monkeypatch):
 @pytest.mark.parametrize("name", ["Line-v0", "ProbeDiscount-v0"])
 def test_rollouts_hold_what_happened(name, monkeypatch):
     rollouts, known = recorded(monkeypatch), task(name)
-    ppo(known, tiny(steps=33 * 6, sd=1.0), Streams(0))
+    ppo(known, tiny(T=33 * 6, sd=1.0), Streams(0))
     assert [left for _, left in rollouts] == pytest.approx(
         [1 - i / 6 for i in range(6)]
     )
@@ -109,7 +109,7 @@ def test_the_books_are_right(monkeypatch):
     steps, step = [], Actor.step
     monkeypatch.setattr(Actor, "step", lambda x, a: (steps.append(1), step(x, a))[1])
     rollouts, rows = recorded(monkeypatch), []
-    cfg = tiny(steps=250, sd=1.0)
+    cfg = tiny(T=250, sd=1.0)
     run = ppo(task("Line-v0"), cfg, Streams(1), lambda t, row: rows.append((t, row)))
     assert cfg.updates == 7 and len(steps) == 231
     assert [t for t, _ in rows] == [33 * (i + 1) for i in range(7)]
@@ -200,7 +200,7 @@ class File:
 )
 def test_a_resumed_run_ends_like_one_that_was_never_stopped(known, stop):
     """Killed in mid-episode, with moments, sums and Adam under way."""
-    cfg = tiny(steps=165, normalise_state=True, scale_reward=True)
+    cfg = tiny(T=165, normalise_state=True, scale_reward=True)
     whole = ppo(known, cfg, Streams(3))
     file, seen = File(stop), []
     with pytest.raises(Stop):
@@ -242,8 +242,8 @@ def test_an_environment_that_does_not_repeat_itself_is_refused():
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"steps": 0}, "steps is 0"),
-        ({"steps": 32}, "steps is 32, but must be at least the 33 of one rollout"),
+        ({"T": 0}, "T is 0"),
+        ({"T": 32}, "T is 32, but must be at least the 33 of one rollout"),
         ({"actors": 0}, "actors is 0"),
         ({"rollout": 0}, "rollout is 0"),
         ({"look": 0}, "look is 0"),
@@ -259,7 +259,7 @@ def test_bad_settings_are_refused(values, sentence):
 
 def test_every_setting_has_its_line_of_help():
     assert all(option.help for option in describe(Config))
-    assert {"steps", "clip"} <= {option.name for option in describe(Config)}
+    assert {"T", "clip"} <= {option.name for option in describe(Config)}
 
 
 def test_an_interrupted_run_closes_its_environments(monkeypatch):

@@ -25,7 +25,7 @@ from mbrl_edu.models.layout import Layout
 from mbrl_edu.models.oracle import Oracle
 
 # as small as it gets: these runs are about the loop, not about learning
-TINY = {"steps": 150, "random": 40, "hidden": (8,), "batch": 10, "look": 2}
+TINY = {"T": 150, "T_random": 40, "hidden": (8,), "batch": 10, "look": 2}
 TINY |= {"episodes": 2}
 SMALL = TINY | {"model_hidden": (8,), "fit_every": 50}
 VARIANTS = {
@@ -384,7 +384,7 @@ def test_the_bound_on_the_gradient_and_what_is_not_finite():
 
 # It learns
 
-LEARN = {"steps": 2500, "random": 300, "hidden": (), "gamma": 0.95, "look": 1000}
+LEARN = {"T": 2500, "T_random": 300, "hidden": (), "gamma": 0.95, "look": 1000}
 REPLAY = LEARN | {"lr_pi": 2e-3, "lr_q": 3e-3, "tau": 0.02}
 NOISE, MODEL = {"sigma": (0.3, 0.3)}, {"model_hidden": (16,), "epochs": 3}
 LEARNERS = {
@@ -493,9 +493,9 @@ def test_on_a_gpu(name):
 # Bad input
 
 BAD = [
-    ({"steps": 0}, "steps is 0"),
-    ({"random": 5, "batch": 10}, "random is 5, but must be at least batch, 10"),
-    ({"steps": 1000}, "steps is 1000, but must be greater than random, 1000"),
+    ({"T": 0}, "T is 0"),
+    ({"T_random": 5, "batch": 10}, "T_random is 5, but must be at least batch, 10"),
+    ({"T": 1000}, "T is 1000, but must be greater than T_random, 1000"),
     ({"capacity": 5}, "capacity is 5, but must be at least batch, 128"),
     ({"gamma": 1.5}, "gamma is 1.5"),
     ({"hidden": (0,)}, "hidden is 0"),

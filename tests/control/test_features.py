@@ -70,7 +70,7 @@ def test_mbpo_learns_with_the_features_of_the_task():
 
 
 def test_ppo_learns_with_the_features_of_the_task():
-    cfg = ppo_loop.Config(steps=64, actors=2, rollout=16, episodes=1, hidden=(8,))
+    cfg = ppo_loop.Config(T=64, actors=2, rollout=16, episodes=1, hidden=(8,))
     found = ppo_loop.ppo(SWING, cfg, Streams(0))
     assert found.agent.features is SWING.features
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mbrl_edu.experiment import options as opt
+from mbrl_edu.experiment.registry import METHODS
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,21 @@ def test_make_config_refuses_unknown_missing_and_what_the_config_refuses():
     with pytest.raises(ValueError, match="scale is -1.0, but must be at least 0"):
         opt.make_config(fake_method.Config, {"scale": "-1"})
     assert opt.make_config(Needs, {"must": "2"}).must == 2
+
+
+def test_names_of_other_libraries_are_translated():
+    from mbrl_edu.algos import mbpo, ppo
+
+    with pytest.raises(ValueError, match="'steps': it is called T here."):
+        opt.make_config(mbpo.Config, {"steps": 5_000})
+    with pytest.raises(ValueError, match="'gae_lambda': it is called lam here."):
+        opt.make_config(ppo.Config, {"gae_lambda": 0.9})
+    with pytest.raises(ValueError, match="'gae_lambda': it must be one of"):
+        opt.make_config(mbpo.Config, {"gae_lambda": 0.9})  # it has none
+    for name in opt.OTHERWISE.values():
+        assert any(name in m.config.__dataclass_fields__ for m in METHODS.values()), (
+            name
+        )
 
 
 def test_an_option_without_a_near_name_gets_the_whole_list():

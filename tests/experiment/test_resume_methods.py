@@ -15,7 +15,7 @@ SHORT = {
     "elites": 1, "epochs": 2, "episodes": 1,
 }  # fmt: skip
 PATHS = {
-    "steps": 150, "random": 40, "hidden": (8,), "batch": 10, "look": 2, "episodes": 1,
+    "T": 150, "T_random": 40, "hidden": (8,), "batch": 10, "look": 2, "episodes": 1,
 }  # fmt: skip
 MODEL = {"model_hidden": (8,), "fit_every": 50, "B": 2}
 MANY = {"stages": 1, "runs": 2, "references": 1, "updates": 2, "G_max": 4, "k_max": 3}
@@ -27,7 +27,7 @@ CASES = {
     },
     "sac": {name: SHORT[name] for name in PLAIN},
     "ppo": {
-        "steps": 96, "actors": 2, "rollout": 16, "look": 1, "hidden": (8,), "epochs": 1,
+        "T": 96, "actors": 2, "rollout": 16, "look": 1, "hidden": (8,), "epochs": 1,
         "episodes": 1, "batch": 16,
     },
     "mbpo": SHORT,

@@ -65,3 +65,18 @@ def test_a_rounding_product_is_not_taken(monkeypatch):
 def test_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision is 'fp16'"):
         gemm.prepare("fp16")
+
+
+def test_it_is_chosen_before_layers_of_whatever_make_are_built():
+    """What a notebook builds by hand, and trains before the package builds anything,
+    is then the same to the last bit; on some CPUs the products differ in theirs."""
+    code = (
+        "from mbrl_edu.core import gemm, rng\n"
+        "assert gemm.prepare.cache_info().currsize == 0\n"
+        "with rng.Streams(0).init('x'):\n"
+        "    print(gemm.prepare.cache_info().currsize)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1"]
