@@ -29,6 +29,8 @@ LOOK = 10  # adaptation steps between two looks at the shift
 
 @dataclass(frozen=True)
 class Config(mbpo.Config):
+    """Settings of MBPO, and of the adaptation of its model."""
+
     G_adapt: int = 40  # steps of the features after each rollout; 0: MBPO (AMPO: by
     # task, 6 to 3,000)
     G_first: int | None = None  # so many in epoch 0, growing to G_adapt in stop_epoch;

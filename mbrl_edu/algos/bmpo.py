@@ -37,6 +37,8 @@ CAP = 10.0  # no start state is more than e^10 times as likely as another (BMPO)
 
 @dataclass(frozen=True)
 class Config(mbpo.Config):
+    """Settings of MBPO, and of its backward half."""
+
     k_back: tuple[int, int, int, int] = (0, 1, 1, 1)  # length of backward rollouts,
     # from epoch to epoch as k; lengths 0: no backward model (BMPO)
     loss_b: str = "mle"  # what teaches the backward policy: mle, gan (lecture); it has

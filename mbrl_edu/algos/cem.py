@@ -25,6 +25,8 @@ START = 0.25  # variance of every action at the start: (high - low)^2 / 16 (PETS
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of the cross-entropy method and of iCEM."""
+
     N: int = 400  # candidates per round (PETS, cart-pole)
     top: int = 40  # elites that the next round is fitted to (PETS)
     iterations: int = 5  # rounds (PETS)

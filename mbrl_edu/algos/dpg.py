@@ -30,6 +30,8 @@ __all__ = ["DPG", "Config", "Result", "dpg", "policy_gradient"]
 
 @dataclass(frozen=True)
 class Config(episodes.Config):
+    """Settings of the deterministic policy gradient."""
+
     sigma: float = 0.1  # sd of the noise on actions while learning (DDPG: 0.2, smooth)
 
     def __post_init__(self):

@@ -18,6 +18,8 @@ from mbrl_edu.models.tabular import LastModel
 
 @dataclass(frozen=True)
 class Config(q_learning.Config):
+    """Settings of Q-learning, and of planning in between."""
+
     n: int = 50  # planning updates per real step; 0 is Q-learning (S&B Example 8.1)
 
     def __post_init__(self):

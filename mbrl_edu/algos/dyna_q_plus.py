@@ -18,6 +18,8 @@ from mbrl_edu.models.tabular import TimedModel
 
 @dataclass(frozen=True)
 class Config(base.Config):
+    """Settings of Dyna-Q, and of its bonus."""
+
     kappa: float = 1e-3  # bonus per square root of a step not tried; 0: none
     untried: bool = True  # plan with actions never taken too (S&B section 8.3)
 

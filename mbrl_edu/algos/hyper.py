@@ -24,6 +24,8 @@ KEEP = {"fit": 0, "real_ratio": 1, "G": 1, "k": 1}  # fit, and turn no other
 
 @dataclass(frozen=True)
 class Config(mbpo.Config):
+    """MBPO's settings, and what a controller decides about them."""
+
     knobs: tuple[str, ...] = tuple(KNOBS)  # decided: any of fit, real_ratio, G, k; the
     # others are MBPO's
     decide_every: int | None = None  # real steps between decisions, the paper's tau;

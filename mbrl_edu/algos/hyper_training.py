@@ -34,6 +34,8 @@ HELD = "t", "logged", "references", "episodes", "past", "learnt"  # by a checkpo
 
 @dataclass(frozen=True)
 class Config(hyper.Config):
+    """Settings of all runs, and of how the controller learns from them."""
+
     stages: int = 10  # times that the controller is improved (AutoMBPO 10 or 20)
     runs: int = 10  # runs of MBPO per stage (AutoMBPO)
     explore: int = 5  # the share of random decisions falls from 1 in the first stage
@@ -71,6 +73,8 @@ class Config(hyper.Config):
 
 @dataclass
 class Result:
+    """What the training of a controller leaves."""
+
     returns: np.ndarray  # (stages, runs, epochs) greedy return of each run by epoch
     rewards: np.ndarray  # (stages, runs) undiscounted reward of each as an episode
     schedules: np.ndarray  # (stages, runs, decisions, 4) fit, real_ratio, G, k

@@ -109,6 +109,8 @@ class Parts:
 
 @dataclass
 class Result:
+    """What a run of the loop leaves."""
+
     evaluated_at: np.ndarray  # (n,) real steps at which the policy was evaluated
     evaluations: np.ndarray  # (n, episodes) undiscounted greedy returns
     returns: np.ndarray  # (m,) of the real episodes, in order

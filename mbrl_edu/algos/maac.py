@@ -32,6 +32,8 @@ End = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Config(mbpo.Config):
+    """Settings of MBPO, and of steps through its model."""
+
     H: int = 3  # steps of the model that the gradient goes through; 0: MBPO
     soft: bool = True  # entropy at every step, at a learnt price (SAC); or the slide's
     # plain objective and target, and a price beta for the entropy

@@ -38,6 +38,8 @@ from mbrl_edu.models.layout import Layout
 
 @dataclass(frozen=True)
 class Config(loop.Config):
+    """Settings of the loop, of the model, of rollouts and of the policy."""
+
     k: tuple[int, int, int, int] = (0, 1, 1, 1)  # from epoch k[0] to k[1], the rollout
     # length grows from k[2] to k[3] (MBPO)
     start: str = "replay"  # where rollouts begin: replay (any real state), initial (s0)

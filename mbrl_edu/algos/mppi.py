@@ -21,6 +21,8 @@ from mbrl_edu.imagine.plan import Evaluate, check_plan, judge
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of MPPI."""
+
     N: int = 400  # candidates per round
     iterations: int = 5  # rounds
     sigma: float = 0.5  # standard deviation of the noise on the mean plan

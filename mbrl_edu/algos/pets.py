@@ -34,6 +34,8 @@ MOST_RANDOM = 10  # trials with random actions, if a trial is less than a batch
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of PETS: trials, plans, particles, model."""
+
     episodes: int = 10  # K, trials with the planner, after one with random actions
     model: str = "PE"  # PE, P, DE, D, GP or true, the dynamics themselves
     planner: str = "icem"  # cem (PETS), icem, mppi or random_shooting
@@ -94,6 +96,8 @@ class Config:
 
 @dataclass
 class Result:
+    """What a run of PETS leaves."""
+
     returns: np.ndarray  # (1 + K,) of every trial; the first took random actions,
     # and more than one did where a trial is too short for one batch
     lengths: np.ndarray  # (1 + K,) steps of every trial

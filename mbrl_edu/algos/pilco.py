@@ -32,6 +32,8 @@ from mbrl_edu.models.moments import Gaussian
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of PILCO: trials, model, policy, search."""
+
     episodes: int = 10  # K, trials with the policy, after those with random actions
     random: int = 1  # trials with random actions (paper: 1)
     explore: float = 1.0  # random actions are uniform within plus and minus this
@@ -68,6 +70,8 @@ class Config:
 
 @dataclass
 class Result:
+    """What a run of PILCO leaves."""
+
     returns: np.ndarray  # (random + K,) of every trial, those with random actions first
     lengths: np.ndarray  # (random + K,) real steps of every trial
     losses: np.ndarray  # (K,) -ln p(y | x) per number learned, of each fit

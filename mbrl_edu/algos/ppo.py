@@ -29,6 +29,8 @@ Log = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Config(control.Config):
+    """Settings of the update, and of the runs that it learns from."""
+
     T: int = 100_000  # real steps of all actors in all, cut to whole rollouts (PPO 1e6)
     actors: int = 8  # N, environments side by side (PPO 1, or 8 for games)
     rollout: int = 256  # steps of each between two updates (8 x 256 as 2048 in PPO)
@@ -63,6 +65,8 @@ class Config(control.Config):
 
 @dataclass
 class Result:
+    """What a run of PPO leaves."""
+
     returns: np.ndarray  # (E,) of every finished episode, actions drawn as in training
     lengths: np.ndarray  # (E,) steps of every finished episode
     ends: np.ndarray  # (E,) real steps of all actors when it had ended

@@ -143,8 +143,14 @@ def preset(method: str, task: str, name: str) -> dict[str, Any]:
     """The fields of ``Config`` that the preset sets; ValueError if there is none."""
     names = [n for m, t, n in PRESETS if (m, t) == (method, task)]
     if not names:
-        known = ", ".join(sorted({f"{m} on {t}" for m, t, _ in PRESETS}))
+        tasks = (
+            ", ".join(sorted({t for m, t, _ in PRESETS if m == method})) or "no task"
+        )
+        others = (
+            ", ".join(sorted({m for m, t, _ in PRESETS if t == task})) or "no method"
+        )
         raise ValueError(
-            f"method and task are {method!r} and {task!r}, but presets are for {known}."
+            f"method and task are {method!r} and {task!r}, but presets of {method} are "
+            f"for {tasks}; for {task} there are presets of {others}."
         )
     return dict(PRESETS[method, task, check.choice("name", name, names)])

@@ -19,6 +19,8 @@ from mbrl_edu.models.tabular import LastModel
 
 @dataclass(frozen=True)
 class Config(q_learning.Config):
+    """Settings of Q-learning, and of the queue."""
+
     n: int = 5  # planning updates per real step, at most (S&B Example 8.4)
     theta: float = 1e-4  # priorities up to this are not queued (S&B Example 8.4)
 

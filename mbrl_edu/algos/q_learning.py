@@ -23,6 +23,8 @@ Watch = Callable[[int, Table], Any]
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of Q-learning."""
+
     episodes: int | None = 50  # episodes to play; none: as many as fit into `steps`
     steps: int | None = None  # T, real steps to take; none: no limit
     alpha: float = 0.1  # step size (S&B Example 8.1)
@@ -43,6 +45,8 @@ class Config:
 
 @dataclass
 class Result:
+    """What a run of a tabular method leaves."""
+
     Q: np.ndarray  # (S, A) action values learned
     lengths: np.ndarray  # (episodes,) real steps of every finished episode
     rewards: np.ndarray  # (T,) reward of every real step

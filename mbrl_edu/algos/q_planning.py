@@ -18,6 +18,8 @@ from mbrl_edu.models.tabular import CountModel
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of Q-planning."""
+
     experience: int = 5000  # real steps with random actions that the model learns from
     updates: int = 100_000  # planning updates
     alpha: float = 0.1  # step size of a pair's first update
@@ -36,6 +38,8 @@ class Config:
 
 @dataclass
 class Result:
+    """What Q-planning leaves."""
+
     Q: np.ndarray  # (S, A) action values
     model: CountModel  # what the values were planned with
     rewards: np.ndarray  # (experience,) reward of every real step

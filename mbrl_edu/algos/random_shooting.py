@@ -16,6 +16,8 @@ from mbrl_edu.imagine.plan import Evaluate, check_plan, judge
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of random shooting."""
+
     N: int = 2000  # candidates, as many as CEM evaluates in all its rounds (PETS)
 
     def __post_init__(self):

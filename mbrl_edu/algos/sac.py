@@ -18,6 +18,8 @@ from mbrl_edu.envs.task import Task
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of soft actor-critic, run by MBPO's loop."""
+
     T: int = 20_000  # real steps in all, the random ones included
     T_random: int = 1_000  # real steps with random actions before anything is learned
     epoch: int = 1_000  # real steps between two evaluations

@@ -37,6 +37,8 @@ VARIANTS = ("0", "1", "inf")
 
 @dataclass(frozen=True)
 class Config(episodes.Config):
+    """Settings of stochastic value gradients, all variants."""
+
     variant: str = "1"  # 0: through Q; 1: one step of the model and V; inf: episodes
     sigma: tuple[float, float] = (0.05, 0.5)  # bounds of the policy's learned sd
     clip: float = 1.0  # longest gradient of the policy; longer ones are shortened

@@ -54,6 +54,7 @@ class Samples(NamedTuple):
     V_bar: Tensor  # (n,) target of V
 
     def take(self, rows: Tensor) -> Samples:
+        """The steps with these numbers: rows (m,)."""
         return Samples(*(x[rows] for x in self))
 
 

@@ -68,6 +68,8 @@ class Config:
 
 @dataclass
 class Result:
+    """What a run of DPG or SVG leaves."""
+
     returns: np.ndarray  # (n,) of every episode, noise and random actions included
     lengths: np.ndarray  # (n,) steps of every episode
     greedy: np.ndarray  # (L,) mean return without noise at each evaluation

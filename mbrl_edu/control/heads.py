@@ -29,6 +29,7 @@ class Gaussian(nn.Module):
         self.log_sd = nn.Parameter(torch.full((da,), math.log(sd)))
 
     def forward(self, s: Tensor) -> Tensor:
+        """The mean mu(s): (n, ds) -> (n, da)."""
         return self.nets[0](s)
 
     def draw(self, mu: Tensor, g: torch.Generator) -> Tensor:
@@ -71,6 +72,7 @@ class Categorical(nn.Module):
         self.nets = nn.ModuleList(mlp(ds, *hidden, o, activation=nn.Tanh) for o in outs)
 
     def forward(self, s: Tensor) -> Tensor:
+        """Logits of all heads, side by side: (n, ds) -> (n, sum of sizes)."""
         return torch.cat([net(s) for net in self.nets], -1)
 
     def _heads(self, logits: Tensor) -> list[Tensor]:

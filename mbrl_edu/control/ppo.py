@@ -26,6 +26,8 @@ from mbrl_edu.envs.task import plain
 
 @dataclass(frozen=True)
 class Config:
+    """Settings of the update."""
+
     gamma: float = 0.99  # discount (PPO, table 3)
     lam: float = 0.95  # lambda of GAE: 0 trusts V, 1 only rewards (PPO, table 3)
     clip: float = 0.2  # eps, how far a ratio may pay (PPO, table 1)

@@ -48,11 +48,13 @@ class Streams:
         return self._torch[name]
 
     def numpy(self, name: str) -> np.random.Generator:
+        """NumPy's generator of this name."""
         if name not in self._numpy:
             self._numpy[name] = np.random.default_rng(self.key(name))
         return self._numpy[name]
 
     def random(self, name: str) -> random.Random:
+        """Python's generator of this name."""
         if name not in self._random:
             self._random[name] = random.Random(self.key(name))
         return self._random[name]

@@ -26,5 +26,9 @@ def test_those_of_the_papers_evaluate_ten_episodes(method):
 def test_unknown_presets_are_refused():
     with pytest.raises(ValueError, match="name is 'papr'.*paper"):
         preset("pets", "CartPoleSwingUp-v0", "papr")
-    with pytest.raises(ValueError, match="presets are for .*pets on CartPoleSwingUp"):
+    with pytest.raises(ValueError, match="pets are for CartPoleSwingUp.*of no method"):
         preset("pets", "Nowhere-v0", "paper")
+    with pytest.raises(
+        ValueError, match="for Line-v0 there are .* autombpo, mbpo, sac"
+    ):
+        preset("pets", "Line-v0", "paper")
