@@ -438,7 +438,7 @@ def test_the_books_are_right(name):
     learn, cfg = VARIANTS[name]
     rows = []
     found = learn(task("Line-v0"), cfg, Streams(1), lambda t, r: rows.append((t, r)))
-    assert found.lengths.sum() >= cfg.steps > found.lengths[:-1].sum()
+    assert found.lengths.sum() >= cfg.T > found.lengths[:-1].sum()
     assert [t for t, _ in rows] == found.lengths.cumsum().tolist()
     assert [row["return"] for _, row in rows] == found.returns.tolist()
     assert [row["episode"] for _, row in rows] == list(range(len(rows)))
