@@ -1,17 +1,22 @@
-"""How the time of one real step of MBPO splits, at Hopper's size, and its floor.
+"""How the time of one real step of MBPO splits on Hopper, and its floor.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_mbpo.py
 
-G = 20 updates of soft actor-critic on 5 % real transitions; every 250 real steps one
-epoch of a fit on 5,000 transitions (a fit takes some ten or twenty) and 100,000
-rollouts of one step. The floor of a part is the time of its products of matrices alone,
-for those very shapes, measured in turns with the work itself; CPU time, medians.
+The settings are those of MBPO's code, the data Hopper's: 5,000 random steps, a model
+fitted to them, its rollouts. G = 20 updates of soft actor-critic on 5 % real
+transitions; every 250 real steps a fit (as many epochs as one that goes on from the
+last took here) and 100,000 rollouts of one step. The floor of a part is the time of its
+products of matrices alone, for those very shapes, measured in turns with the work
+itself; CPU time, medians.
 """
 
+import numpy as np
 import torch
 from bench_sac import CRITIC, POLICY, Net, floor, turns
 
 from mbrl_edu.algos import mbpo
+from mbrl_edu.algos.presets import preset
+from mbrl_edu.control.policies import uniform
 from mbrl_edu.core import gemm
 from mbrl_edu.core.data import Batch, Buffer, Data, Window
 from mbrl_edu.core.rng import Streams
@@ -22,10 +27,15 @@ G, EVERY, M, REAL, PIECE, TURNS = 20, 250, 100_000, 5_000, 2_000, 10
 MODEL = (14, 200, 200, 200, 200, 24)
 
 
-def transitions(n, ds, da, g):
-    s, a = torch.randn(n, ds, generator=g), 2 * torch.rand(n, da, generator=g) - 1
-    s_next = s + 0.1 * torch.randn(n, ds, generator=g)
-    return Batch(s, a, s[:, 0], s_next, torch.zeros(n))
+def play(env, act, n):
+    """n real steps with a = act(s)."""
+    rows, s = [], env.reset(seed=0)[0]
+    for _ in range(n):
+        a = act(torch.as_tensor(s)[None])
+        s_next, r, d, cut, _ = env.step(a[0].numpy())
+        rows.append((s, a[0].numpy(), r, s_next, float(d)))
+        s = env.reset()[0] if d or cut else s_next
+    return Batch(*(torch.as_tensor(np.array(x, np.float32)) for x in zip(*rows)))
 
 
 def products(n, B=1, backward=False):
@@ -48,31 +58,28 @@ def main():
     torch.set_num_threads(1)
     print(gemm.prepare())
     hopper, rng = task("Hopper-v5"), Streams(0)
-    ds, da = hopper.ds, hopper.da
-    cfg = mbpo.Config(T=REAL + 1, M=M)
-    parts = mbpo.mbpo(hopper, cfg, rng)
-    D = Data(Buffer(REAL, ds, da), Window(1))
-    D.env.add(transitions(REAL, ds, da, rng["real"]))
-    D.model.add(transitions(20_000, ds, da, rng["imagined"]))
-    now = mbpo.Knobs(k=1, G=G, real_ratio=0.05, fit=True)
-    epoch = fit.Config(batch=256, holdout=0, epochs=1)
+    options = preset("mbpo", "Hopper-v5", "paper") | {"T": REAL + EVERY}
+    parts = mbpo.mbpo(hopper, mbpo.Config(**options), rng)
+    D = Data(Buffer(REAL + EVERY, hopper.ds, hopper.da), Window(1))
     env = hopper.make()
-    env.reset(seed=0)
-
-    def real_step():
-        s = torch.randn(1, ds)
-        if any(env.step(parts.act(s)[0].numpy())[2:4]):
-            env.reset()
+    D.env.add(play(env, uniform(hopper.da, rng["behaviour"]), REAL))
+    parts.fit(D)
+    D.env.add(play(env, parts.act, EVERY))
+    epochs = parts.fit(D)["model_epochs"]
+    D.model.add(parts.rollout(parts.starts(D, M), 1))
+    now = mbpo.Knobs(k=1, G=G, real_ratio=0.05, fit=True)
+    one = fit.Config(batch=256, epochs=1)
+    print(f"a fit that goes on from the last: {epochs} epochs")
 
     policy, critics = Net(1, POLICY), Net(2, CRITIC)
     one_epoch, one_piece = products(256, 7, backward=True), products(PIECE)
     works = {
-        "act and step": (real_step, lambda: None, 1.0),
+        "act and step": (lambda: play(env, parts.act, 100), lambda: None, 0.01),
         "updates": (lambda: parts.improve(D, now), lambda: floor(policy, critics), G),
-        "fit, an epoch": (
-            lambda: fit.fit(parts.model, D.env.all(), epoch, rng["fit"]),
-            lambda: [one_epoch() for _ in range(-(-REAL // 256))],
-            1 / EVERY,
+        "fit": (
+            lambda: fit.fit(parts.model, D.env.all(), one, rng["fit"]),
+            lambda: [one_epoch() for _ in range(-(-REAL * 4 // 5 // 256))],
+            epochs / EVERY,
         ),
         "rollouts": (
             lambda: parts.rollout(parts.starts(D, M), 1),
