@@ -91,6 +91,12 @@ def leads(table: Any, mine: str, others: Sequence[str]) -> dict[str, stats.Band]
     }
 
 
+@verdict("L1", study="mbpo-swingup", part="PETS on the swing-up")
+def pets_fewer_steps(study: Study) -> Verdict:
+    """The rule for MBPO, for the trials of PETS (chapter 5)."""
+    return _fewer_steps(study, load_study("pets-preset"), "PETS")
+
+
 # decorators work from below: the pole is listed first
 @verdict("L1", study="mbpo-hopper", part="MBPO on the hopper")
 @verdict("L1", study="mbpo-swingup", part="MBPO on the swing-up")
@@ -99,8 +105,14 @@ def fewer_steps(study: Study) -> Verdict:
     """Holds: four in five runs of MBPO learn, with at most a fifth of the real steps of
     SAC and of PPO. With conditions: with at most half of them. SAC with as many updates
     as MBPO is told, not judged."""
+    return _fewer_steps(study, study, "MBPO")
+
+
+def _fewer_steps(study: Study, own: Study, label: str) -> Verdict:
+    """``label``, a method with a model in ``own``, against those without in ``study``;
+    the rule is that of ``fewer_steps``."""
     level = LEARNED[study.name]
-    mine, mine_reached = learned(study.table, "MBPO", level)
+    mine, mine_reached = learned(own.table, label, level)
     same, same_reached = learned(study.table, SAME, level)
     factors, texts = [], []
     for other in ("SAC", "PPO"):
@@ -114,15 +126,15 @@ def fewer_steps(study: Study) -> Verdict:
     return Verdict(
         _by(most and min(factors) >= FEWER, most and min(factors) >= 2),
         effect=(
-            f"Median real steps until the greedy policy returns {level:.0f}: MBPO "
+            f"Median real steps until a return of {level:.0f}: {label} "
             f"{np.median(mine):,.0f} ({mine_reached.sum()} of {len(mine)} runs), "
             f"{', '.join(texts)}. SAC with as many updates as MBPO: "
             f"{np.median(same):,.0f} ({same_reached.sum()} of {len(same)} runs)."
         ),
-        seeds=len(mine),
+        seeds=min(len(mine), len(same)),
         band="none: medians over seeds",
         task=TASKS[study.name],
-        command=study.command,
+        command="; ".join(dict.fromkeys([own.command, study.command])),
     )
 
 

@@ -93,7 +93,7 @@ def test_fewer_steps_on_the_hopper():
     levels = {"MBPO": (1500, 4, 10), SAME: (1500, 8, 10), "PPO": (400, 4, 100)}
     levels |= {"SAC": (1500, 60, 100)}
     found = verdicts.fewer_steps(study("mbpo-hopper", levels))
-    assert found.verdict == "holds" and "returns 1000" in found.effect
+    assert found.verdict == "holds" and "return of 1000" in found.effect
     assert found.effect.endswith("as many updates as MBPO: 600 (5 of 5 runs).")
 
 
@@ -194,6 +194,17 @@ def test_short_branches(long, start, verdict):
 def test_pets_near_model_free():
     levels = {"MBPO": (180, 4, 10), SAME: (20, 4, 10), "SAC": (185, 150, 200)}
     found = verdicts.pets_near_model_free(study("mbpo-swingup", levels))
+    assert "pets-preset; " in found.command and found.seeds == 5
+
+
+@pytest.mark.parametrize(
+    ("there", "verdict"), [(200, "holds"), (50, CONDITIONS), (10, FAILS)]
+)
+def test_pets_needs_fewer_steps(there, verdict):
+    """The stored PETS has solved it after 1,000 real steps, in the median."""
+    levels = {SAME: (20, 4, 10), "SAC": (175, there, 300), "PPO": (175, 250, 300)}
+    found = verdicts.pets_fewer_steps(study("mbpo-swingup", levels))
+    assert found.verdict == verdict and "PETS 1,000 (10 of 10 runs)" in found.effect
     assert "pets-preset; " in found.command and found.seeds == 5
 
 
