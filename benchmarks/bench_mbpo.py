@@ -10,6 +10,8 @@ products of matrices alone, for those very shapes, measured in turns with the wo
 itself; CPU time, medians.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from bench_sac import CRITIC, POLICY, Net, floor, turns
@@ -68,7 +70,7 @@ def main():
     epochs = parts.fit(D)["model_epochs"]
     D.model.add(parts.rollout(parts.starts(D, M), 1))
     now = mbpo.Knobs(k=1, G=G, real_ratio=0.05, fit=True)
-    one = fit.Config(batch=256, epochs=1)
+    one = replace(mbpo.Config(**options).fit, epochs=1)
     print(f"a fit that goes on from the last: {epochs} epochs")
 
     policy, critics = Net(1, POLICY), Net(2, CRITIC)
@@ -78,7 +80,7 @@ def main():
         "updates": (lambda: parts.improve(D, now), lambda: floor(policy, critics), G),
         "fit": (
             lambda: fit.fit(parts.model, D.env.all(), one, rng["fit"]),
-            lambda: [one_epoch() for _ in range(-(-REAL * 4 // 5 // 256))],
+            lambda: [one_epoch() for _ in range(-(-len(D.env) * 4 // 5 // 256))],
             epochs / EVERY,
         ),
         "rollouts": (

@@ -146,7 +146,8 @@ class Agent:
     def policy(self, s: Tensor) -> Tensor:
         """The policy's actions: s (n, ds) -> (n, da), float64. In a trial each is held
         for ``hold`` steps."""
-        assert self.pi is not None
+        if self.pi is None:
+            raise ValueError("PILCO has no policy yet: call learn before acting.")
         return self.pi(self.features(s.double()))
 
     def _improve(self, policy: Linear | Radial, imagine: Belief | Particles):

@@ -144,6 +144,7 @@ def _dask(jobs: int, workers: int | None) -> Iterator[tuple[Any, int]]:
                 client = stack.enter_context(distributed.Client(here))
             yield client, n
         return
+    client.wait_for_workers(1)  # a cluster may still be starting
     yield client, workers or sum(client.ncores().values())
 
 

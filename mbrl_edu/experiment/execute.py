@@ -17,7 +17,7 @@ from mbrl_edu.core.rng import Streams
 from mbrl_edu.experiment import backends, learned, partial, provenance, store
 from mbrl_edu.experiment import metrics as log_lines
 from mbrl_edu.experiment.checkpoint import EVERY, Checkpoint
-from mbrl_edu.experiment.interrupt import Stopped
+from mbrl_edu.experiment.interrupt import Stopped, finished_first
 from mbrl_edu.experiment.metrics import Metrics, RunWarning
 from mbrl_edu.experiment.plan import Plan
 from mbrl_edu.experiment.progress import Progress, Speed
@@ -60,7 +60,8 @@ def execute(
             if checkpoint and checkpoint.t is not None:
                 raise Stopped(_how_to_go_on(plan, path, checkpoint.t)) from None
             raise
-        done.folder = _kept(done, hidden, path)
+        with finished_first():  # a run that is done is not lost to Ctrl-C
+            done.folder = _kept(done, hidden, path)
     return done
 
 
@@ -136,7 +137,8 @@ def _train(
     events = Events(folder if continuous else None, first)
     started, began = provenance.now(), time.perf_counter()
     try:
-        with one_thread(), _bar(plan, show, before) as (move, bar):
+        t0 = checkpoint.t0 if checkpoint else None
+        with one_thread(), _bar(plan, show, before, t0) as (move, bar):
             if plan.method.takes("tick"):
                 given = given | {"tick": bar.update}
 
@@ -167,14 +169,15 @@ Move = Callable[[dict[str, Any]], None]
 
 @contextmanager
 def _bar(
-    plan: Plan, show: bool, before: dict[str, Any]
+    plan: Plan, show: bool, before: dict[str, Any], t0: int | None
 ) -> Iterator[tuple[Move, Progress]]:
     """A bar that counts what the config limits, and a function (row) that moves it;
-    `before` is the last row of what was done before."""
+    `before` is the last row of what was done before, up to step `t0`."""
     total, unit = _limit(plan.config)
     column = "episode" if unit == "episodes" else "step"
-    speed = Speed(before.get("step", 0))
-    start = int(before.get(column, 0))
+    began = t0 or before.get("step", 0)
+    speed = Speed(began)
+    start = int(began if column == "step" else before.get(column, 0))
     with Progress(plan.label, total, unit, show, start) as bar:
 
         def move(row: dict[str, Any]) -> None:

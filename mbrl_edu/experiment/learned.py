@@ -43,8 +43,9 @@ def write(folder: Path, result: Any) -> None:
         return
     import torch
 
+    state = pack(dict(learned.state_dict()))
     try:
-        torch.save(pack(dict(learned.state_dict())), folder / FILE)
+        torch.save(state, folder / FILE)
     except RuntimeError as error:  # torch's words for a disk that is full
         raise store.StoreError(
             f"folder {folder.parent} cannot be used: {FILE} could not be written "
@@ -56,10 +57,11 @@ def read(run: Run) -> Learned:
     """What the stored ``run`` learned, on the CPU.
 
     Raises ValueError where its method learns no policy, was given a `Task` that has no
-    name and is not handed over here, or where no weights were kept.
+    name and is not handed over here, where no weights were kept or they do not fit;
+    StoreError where the file is spoilt.
     """
-    method = METHODS[run.method]
-    if method.learner is None:
+    method = METHODS.get(run.method)
+    if method is None or method.learner is None:
         raise ValueError(
             f"{run.method} learns no policy for states: see the fields of run.result."
         )
@@ -71,14 +73,25 @@ def read(run: Run) -> Learned:
     if run.folder is None or not (run.folder / FILE).is_file():
         raise ValueError(
             f"the run in {run.folder} was kept without its weights, by older code: "
-            "run it again in another folder."
+            f"{run.manifest['command'] or 'the same call'} makes it anew."
         )
     import torch
 
     from mbrl_edu.core.rng import Streams
 
     task = run.own or find_task(run.task).task
-    made = method.learner(task, run.config, Streams(run.seed, "cpu"))
-    state = torch.load(run.folder / FILE, map_location="cpu", weights_only=True)
-    made.load_state_dict(unpack(state))
+    try:
+        state = torch.load(run.folder / FILE, map_location="cpu", weights_only=True)
+    except Exception as error:  # what spoilt bytes raise depends on the bytes
+        raise store.StoreError(
+            f"file {run.folder / FILE} cannot be read: it is not whole."
+        ) from error
+    try:
+        made = method.learner(task, run.config, Streams(run.seed, "cpu"))
+        made.load_state_dict(unpack(state))
+    except (AttributeError, KeyError, RuntimeError) as error:  # other fields or sizes
+        raise ValueError(
+            f"the run in {run.folder} does not fit: it was made by other code, or with "
+            f"another task than {task.name}."
+        ) from error
     return made

@@ -61,7 +61,8 @@ def film(run: Run, seed: int, steps: int | None, fps: float) -> Any:
     env = _with_pictures(run)
     hold = getattr(run.config, "hold", 1)  # steps that an action is kept (PILCO)
     try:
-        s, frames, total, done = env.reset(seed=seed)[0], [_shot(env)], 0.0, False
+        s, total, done = env.reset(seed=seed)[0], 0.0, False
+        frames = [_shot(env)]
         while not done and len(frames) <= most:
             if (len(frames) - 1) % hold == 0:
                 a = run.policy(s)

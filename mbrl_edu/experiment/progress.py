@@ -59,9 +59,9 @@ class Progress:
         if self.kind == "terminal":
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=total, desc=label, unit=f" {unit}", leave=False, initial=start
-            )
+            # miniters: else quick steps at first make tqdm wait for as many slow ones
+            known = {"total": total, "initial": start, "miniters": 1, "leave": False}
+            self._bar = tqdm(desc=label, unit=f" {unit}", **known)
         elif self.kind == "notebook":
             from IPython.display import display
 

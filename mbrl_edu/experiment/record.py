@@ -71,6 +71,9 @@ class Run:
         """The greedy action in s (ds,), or in each of s (n, ds): (da,) or (n, da),
         numbers in [-1, 1]; of a tabular run, in the state s, or each of s (n,).
 
+        PETS plans from nothing in every state; its plans are drawn, so that two calls
+        differ, and in a trial a plan begins from what is left of the last.
+
         Raises ValueError for s of another shape, and as `learned` does.
         """
         from mbrl_edu.experiment import play
@@ -79,7 +82,7 @@ class Run:
 
     def video(self, seed: int = 0, steps: int | None = None, fps: float = 25) -> Any:
         """A film of one episode under `policy`, the task's start drawn from `seed`, of
-        at most so many `steps`; a figure for notebooks.
+        at most so many `steps` (None: 1,000); a figure for notebooks.
 
         Raises ValueError for a task that has no pictures, RuntimeError where the task
         cannot draw, because a package or a library is missing.
@@ -165,8 +168,14 @@ def load(path: str | Path, task: Task | None = None) -> Run:
     `config` and `result` are the method's own classes again when they still have the
     same fields, else plain namespaces. Fields that were left out are None; what was
     learned is in `Run.learned`. `task` is that of a run on a `Task` of your own, which
-    cannot be found by its name.
+    cannot be found by its name; a run on a task of the table keeps its own. ValueError
+    if it is no `Task`.
     """
+    if task is not None:
+        from mbrl_edu.envs.task import Task
+
+        if not isinstance(task, Task):
+            raise ValueError(f"task is {task!r}, but must be a Task or None.")
     path = Path(path)
     if not (path / store.MANIFEST).is_file():
         raise store.StoreError(f"folder {path} holds no finished run.")
@@ -178,7 +187,8 @@ def load(path: str | Path, task: Task | None = None) -> Run:
     short = manifest["task"].removeprefix(PREFIX)
     names = manifest["method"], short, manifest["seed"]
     rows = read_metrics(path)
-    return Run(*names, config, result, manifest, rows, path, task)
+    own = None if manifest["command"] else task
+    return Run(*names, config, result, manifest, rows, path, own)
 
 
 def _revive(kind: type | None, values: dict[str, Any], is_config: bool) -> Any:

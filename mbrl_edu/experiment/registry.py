@@ -42,7 +42,8 @@ class Method:
     The module holds `Config`, a frozen dataclass, and a function that is called `train`
     or as the method, `train(env, cfg, rng, log=None) -> Result`. A continuous method
     takes a `Task` instead of an environment; one that can be resumed takes a
-    `checkpoint` as well, and one that consists of many runs takes `parallel`. One that
+    `checkpoint` as well, one that consists of many runs takes `parallel`, and one that
+    moves the bar between log lines takes `tick`, a function of the real step. One that
     learns a policy also has `learner(task, cfg, rng)`, which makes what learns, with a
     `policy`, a `state_dict` and a `load_state_dict`.
     """

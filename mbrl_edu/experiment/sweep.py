@@ -158,7 +158,8 @@ def _already_finished(
     if folder is None:
         return {}
     paths = {key: Path(folder) / plan.name for key, plan in plans.items()}
-    return {k: load(p) for k, p in paths.items() if (p / store.MANIFEST).is_file()}
+    there = [k for k, path in paths.items() if (path / store.MANIFEST).is_file()]
+    return {k: load(paths[k], plans[k].task.own) for k in there}
 
 
 def _one(key: Key, plan: Plan, folder: Any, save_every: float) -> tuple[Key, Run]:

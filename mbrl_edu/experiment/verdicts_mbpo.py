@@ -91,12 +91,6 @@ def leads(table: Any, mine: str, others: Sequence[str]) -> dict[str, stats.Band]
     }
 
 
-@verdict("L1", study="mbpo-swingup", part="PETS on the swing-up")
-def pets_fewer_steps(study: Study) -> Verdict:
-    """The rule for MBPO, for the trials of PETS (chapter 5)."""
-    return _fewer_steps(study, load_study("pets-preset"), "PETS")
-
-
 # decorators work from below: the pole is listed first
 @verdict("L1", study="mbpo-hopper", part="MBPO on the hopper")
 @verdict("L1", study="mbpo-swingup", part="MBPO on the swing-up")
@@ -108,12 +102,25 @@ def fewer_steps(study: Study) -> Verdict:
     return _fewer_steps(study, study, "MBPO")
 
 
+@verdict("L1", study="mbpo-swingup", part="PETS on the swing-up")
+def pets_fewer_steps(study: Study) -> Verdict:
+    """The rule for MBPO, for PETS: holds if four in five runs learn, with at most a
+    fifth of the real steps of SAC and of PPO; with conditions: at most half of them.
+    What counts is a trial's own return; there is no evaluation beside it. (The runs of
+    PETS were known by then, those of SAC and PPO were not.)"""
+    return _fewer_steps(study, load_study("pets-preset"), "PETS")
+
+
 def _fewer_steps(study: Study, own: Study, label: str) -> Verdict:
     """``label``, a method with a model in ``own``, against those without in ``study``;
     the rule is that of ``fewer_steps``."""
     level = LEARNED[study.name]
     mine, mine_reached = learned(own.table, label, level)
     same, same_reached = learned(study.table, SAME, level)
+    beside = (
+        f" SAC with as many updates as MBPO: {np.median(same):,.0f} "
+        f"({same_reached.sum()} of {len(same)} runs)."
+    )
     factors, texts = [], []
     for other in ("SAC", "PPO"):
         steps, reached = learned(study.table, other, level)
@@ -128,8 +135,7 @@ def _fewer_steps(study: Study, own: Study, label: str) -> Verdict:
         effect=(
             f"Median real steps until a return of {level:.0f}: {label} "
             f"{np.median(mine):,.0f} ({mine_reached.sum()} of {len(mine)} runs), "
-            f"{', '.join(texts)}. SAC with as many updates as MBPO: "
-            f"{np.median(same):,.0f} ({same_reached.sum()} of {len(same)} runs)."
+            f"{', '.join(texts)}." + (beside if label == "MBPO" else "")
         ),
         seeds=min(len(mine), len(same)),
         band="none: medians over seeds",

@@ -108,6 +108,22 @@ def test_a_cluster_does_the_work_in_its_own_processes(backend, workers):
     assert os.getpid() not in found and len(found) == workers
 
 
+@INSTALLED["dask"]
+def test_a_cluster_that_is_still_starting_is_waited_for():
+    import distributed
+
+    alone = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**alone) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert client.ncores() == {}
+        starting = threading.Timer(0.5, cluster.scale, [1])
+        starting.start()
+        found = list(backends.in_parallel([os.getpid] * 2, None, "dask"))
+        assert len(found) == 2 and os.getpid() not in found
+
+
 @contextmanager
 def ctrl_c_after(folder, runs):
     """Presses Ctrl-C once so many runs are kept, but never after the block."""

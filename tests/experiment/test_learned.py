@@ -1,5 +1,6 @@
 """What a run learned: asked, filmed, kept and made whole again."""
 
+import signal
 import warnings
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from test_resume_methods import CASES, go
 import mbrl_edu
 from mbrl_edu.envs.tasks import task
 from mbrl_edu.experiment import learned, store
+from mbrl_edu.experiment.metrics import RunWarning
 from mbrl_edu.experiment.registry import METHODS
 from mbrl_edu.experiment.run import load
+from mbrl_edu.experiment.sweep import sweep
 from mbrl_edu.viz.figure import StaticFigure
 
 DEEP = [m for m in CASES if m != "autombpo" and "," not in m]
@@ -34,12 +37,25 @@ def test_what_was_learned_comes_back_with_the_run(method, tmp_path):
     assert then.keys() == now.keys() and len(then) > 0
     assert all(torch.equal(then[k], now[k]) for k in then)
     if method == "pets":  # it plans with draws, and `run` has used up some
-        assert again.policy(S[0]).shape == (1,)
+        assert (again.policy(S) == load(run.folder).policy(S)).all()
         return
     found = run.policy(S)
     assert found.shape == (5, 1) and (abs(found) <= 1).all() and found.std() > 0
     assert (found == again.policy(S)).all()
     assert np.allclose(found[2], again.policy(S[2].tolist()), atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [{"model": "GP"}, {"precision": "bf16"}])
+def test_every_model_of_pets_comes_back(change, tmp_path):
+    """It predicts what the model of the run that is in memory does."""
+    run = go("pets", CASES["pets"] | change, tmp_path)
+    again = load(run.folder)
+    s, a = torch.tensor(S), torch.zeros(5, 1)
+    who = torch.zeros(5, dtype=torch.long)
+    for x, y in zip(
+        *(r.learned.model.sample(s, a, torch.Generator(), who) for r in (run, again))
+    ):
+        assert torch.equal(x, y)
 
 
 def flat(state, name=""):
@@ -90,8 +106,18 @@ def test_what_cannot_be_made_whole_says_why(tmp_path):
     with pytest.raises(ValueError, match="autombpo learns no policy for states"):
         run.policy([0.0, 0.0])
     run = load(go("sac", CASES["sac"], tmp_path / "b").folder)
-    (run.folder / learned.FILE).unlink()
-    with pytest.raises(ValueError, match="kept without its weights"):
+    weights = run.folder / learned.FILE
+    whole = weights.read_bytes()
+    for spoilt in (b"", whole[:500]):
+        weights.write_bytes(spoilt)
+        with pytest.raises(store.StoreError, match="weights.pt cannot be read: it is"):
+            run.policy([0.0, 0.0])
+    weights.write_bytes(whole)
+    run.config = replace(run.config, hidden=(9,))
+    with pytest.raises(ValueError, match="does not fit: it was made by other code"):
+        run.policy([0.0, 0.0])
+    weights.unlink()
+    with pytest.raises(ValueError, match="kept without its weights.* run sac Line-v0"):
         run.policy([0.0, 0.0])
 
 
@@ -101,7 +127,12 @@ def test_a_task_without_a_name_is_handed_over(tmp_path):
     run = mbrl_edu.run("sac", mine, **known)
     with pytest.raises(ValueError, match=r"load it with load\(path, task=...\)"):
         load(run.folder).policy(S)
-    for again in (load(run.folder, mine), mbrl_edu.run("sac", mine, **known)):
+    with pytest.raises(ValueError, match="task is 'Line-v0', but must be a Task"):
+        load(run.folder, "Line-v0")
+    many = {"seeds": 1, "folder": tmp_path, "device": "cpu", "workers": 1}
+    swept = sweep("sac", mine, configs=[CASES["sac"]], **many)
+    (found,) = next(iter(swept.runs.values()))
+    for again in (load(run.folder, mine), mbrl_edu.run("sac", mine, **known), found):
         assert learned.of_result(again.result) is None
         assert (again.policy(S) == run.policy(S)).all()
 
@@ -111,15 +142,35 @@ def test_a_full_disk_says_so(tmp_path, monkeypatch):
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
-    run = go("sac", CASES["sac"])
-    with pytest.raises(store.StoreError, match="weights.pt could not be written whole"):
-        learned.write(tmp_path, run.result)
+    with pytest.warns(RunWarning, match="is done, .* weights.pt could not be written"):
+        run = mbrl_edu.run("pets", "Line-v0", folder=tmp_path, save_every=1e9, **TINY)
+    assert run.folder is None and len(run.rows) == 2
+
+
+TINY = {"device": "cpu"} | CASES["pets"] | {"episodes": 1}
+
+
+def test_ctrl_c_does_not_lose_a_run_that_is_done(tmp_path, monkeypatch):
+    """It takes effect once everything is written."""
+    write = learned.write
+
+    def pressed(*given):
+        signal.raise_signal(signal.SIGINT)
+        write(*given)
+
+    monkeypatch.setattr(learned, "write", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        mbrl_edu.run("pets", "Line-v0", folder=tmp_path, save_every=1e9, **TINY)
+    monkeypatch.setattr(learned, "write", None)  # nothing is run or written again
+    again = mbrl_edu.run("pets", "Line-v0", folder=tmp_path, **TINY)
+    assert again.folder is not None and again.policy(S).shape == (5, 1)
 
 
 def test_a_film_shows_one_greedy_episode(tmp_path):
     run = mbrl_edu.run("dyna_q", "DynaMaze-v0", n=50, progress=False)
     film = run.video()
     assert isinstance(film, StaticFigure) and "14 steps, return 1" in film.html
+    assert "data:video/mp4" in film.html and len(film.html) > 5_000
     small = CASES["sac"] | {"target_entropy": -1.0}
     run = mbrl_edu.run("sac", "CartPoleSwingUp-v0", device="cpu", **small)
     assert "3 steps, return" in run.video(steps=3).html

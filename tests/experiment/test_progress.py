@@ -61,6 +61,20 @@ def test_a_terminal_gets_a_bar_on_stderr_and_one_final_line(monkeypatch, capsys)
     assert said.endswith("job: done in 1 s\n") and capsys.readouterr().out == ""
 
 
+def test_quick_steps_at_first_do_not_stop_a_terminals_bar(monkeypatch):
+    """As random steps are, before those that learn."""
+    monkeypatch.delenv("MBRL_EDU_PROGRESS")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Progress("job", 100_000, "steps") as bar:
+        for i in range(20_000):
+            bar.update(i)
+        before = len(sys.stderr.getvalue())
+        for i in range(20_000, 20_015):
+            time.sleep(0.05)
+            bar.update(i)
+        assert len(sys.stderr.getvalue()) > before
+
+
 def test_no_terminal_no_noise(monkeypatch, capsys):
     monkeypatch.delenv("MBRL_EDU_PROGRESS")
     work()
