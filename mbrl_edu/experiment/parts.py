@@ -54,7 +54,8 @@ def joined(
     command: str,
     origin: dict[str, Any],
 ) -> tuple[dict[str, DataFrame], dict[str, Any]]:
-    """New rows beside the stored ones of other seeds, and what the manifest says.
+    """New rows beside the stored ones of other seeds, and what the manifest says. Rows
+    that are there already, from runs that were only read again, keep their origin.
 
     Raises ValueError if the stored tables have other names or columns: then the study
     itself has changed, and its parts do not belong together.
@@ -70,6 +71,9 @@ def joined(
                 f"study {old.name} has stored tables of another form: make all of its "
                 "seeds again, into an empty folder."
             )
+        if _there(old, tables, seeds):
+            names = *ORIGIN, "parts"
+            return old.tables, {name: old.manifest[name] for name in names}
         parts += _without(old.manifest["parts"], seeds)
         for name, table in old.tables.items():
             kept = table[~table["seed"].isin(seeds)]
@@ -78,6 +82,14 @@ def joined(
     seconds = round(sum(part["wall_seconds"] for part in parts), 3)
     whole = origin | {"wall_seconds": seconds, "parts": parts}
     return {name: _in_order(t) for name, t in tables.items()}, whole
+
+
+def _there(old: Study, tables: dict[str, DataFrame], seeds: list[int]) -> bool:
+    """Whether the stored rows of these seeds are the very same."""
+    return all(
+        _in_order(table[table["seed"].isin(seeds)]).equals(_in_order(tables[name]))
+        for name, table in old.tables.items()
+    )
 
 
 def _without(parts: list[dict[str, Any]], seeds: list[int]) -> list[dict[str, Any]]:

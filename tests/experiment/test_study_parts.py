@@ -8,6 +8,7 @@ from mbrl_edu.experiment import claims, studies
 from mbrl_edu.experiment.sweep import sweep
 
 SEEDS = (3, 4, 5)
+FAST = {"scale": 2.0}
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def demo(monkeypatch, fake):
     monkeypatch.setattr(studies, "STUDIES", dict(studies.STUDIES))
 
     def curves(workers, folder, quick=False, seeds=SEEDS):
-        configs = {"slow": {"scale": 1.0}, "fast": {"scale": 2.0}}
+        configs = {"slow": {"scale": 1.0}, "fast": FAST}
         s = sweep("fake", "DynaMaze-v0", seeds, configs, folder, workers)
         return {"curves": s.frame(), "ends": pd.DataFrame({"seed": seeds})}
 
@@ -39,8 +40,10 @@ def test_parts_in_any_order_make_the_same_tables(demo, tmp_path, order):
     assert parts.command == whole.command == "python -m mbrl_edu study demo"
 
 
-def test_the_manifest_says_where_each_part_came_from(demo, tmp_path):
-    study = make(tmp_path, "out", [3, 4], [5], [4])
+def test_the_manifest_says_where_each_part_came_from(demo, tmp_path, monkeypatch):
+    make(tmp_path, "out", [3, 4], [5])
+    monkeypatch.setitem(FAST, "scale", 3.0)  # the study is another one by now
+    study = make(tmp_path, "out", [4])
     said = {tuple(part["seeds"]): part["command"] for part in study.manifest["parts"]}
     assert said == {
         (3,): "python -m mbrl_edu study demo --seeds 3,4",
@@ -53,6 +56,14 @@ def test_the_manifest_says_where_each_part_came_from(demo, tmp_path):
     assert study.manifest["wall_seconds"] == pytest.approx(sum(seconds))
     one = make(tmp_path, "one", [3])
     assert set(one.tables["curves"]["seed"]) == {3}
+
+
+def test_runs_that_are_only_read_again_keep_their_origin(demo, tmp_path):
+    first = make(tmp_path, "out", [3, 4], [5])
+    again = make(tmp_path, "out", [4], [3, 4, 5])
+    assert again.manifest == first.manifest
+    for name, table in first.tables.items():
+        assert again.tables[name].equals(table)
 
 
 def test_time_and_commits_of_all_parts_are_in_the_provenance(demo, tmp_path):
