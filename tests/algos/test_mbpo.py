@@ -56,7 +56,8 @@ def test_logging_and_evaluating_change_nothing(base):
     assert [t for t, _ in rows] == [60, 110, 160, 210]
     assert [m["seen"] for _, m in rows] == [60, 110, 160, 210]
     assert all(isinstance(v, float) for _, m in rows for v in m.values())
-    np.testing.assert_array_equal(base.evaluations, many.evaluations[:, :2])
+    # the same starts; but a product of four rows may round otherwise than one of two
+    np.testing.assert_allclose(base.evaluations, many.evaluations[:, :2], rtol=1e-5)
 
 
 def test_the_loop_calls_its_verbs_in_the_order_of_the_figure():
