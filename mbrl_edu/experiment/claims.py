@@ -227,7 +227,7 @@ def _link(chapter: str, pages: Collection[str]) -> str:
 # Colours come from the page, so that the table follows light and dark mode; the words
 # carry the verdict, the bar at the left only repeats it.
 CSS = """
-.claims {overflow-x: auto; contain: inline-size; margin: 1em 0}
+.claims {overflow-x: auto; margin: 1em 0}
 .claims:focus-visible {outline: 2px solid currentColor; outline-offset: 2px}
 .claims table {border-collapse: collapse; font-size: .9em}
 .claims .wide {min-width: 60em}

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from built import built_pages
 
-WIDTHS = {"desktop": (1280, 900, "light"), "phone": (390, 844, "dark")}
+WIDTHS = {
+    "desktop": (1280, 900, "light"),
+    "tablet": (1100, 800, "light"),
+    "phone": (390, 844, "dark"),
+}
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 # All that a player draws: its drawing (SVG, text), its canvases and its videos.
 DRAWING = """fig => {
