@@ -40,9 +40,10 @@ def _by(fully: bool, partly: bool) -> str:
 
 def curves_of(table: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
     """Real steps at the end of each trial (1 + K,) and returns (seeds, 1 + K) of one
-    label; the first trial took random actions."""
+    label; the first trial took random actions. Steps at which not every seed has a
+    return are left out: older runs end with their last whole epoch."""
     rows = table[table["label"] == label]
-    grid = rows.pivot(index="seed", columns="step", values="return")
+    grid = rows.pivot(index="seed", columns="step", values="return").dropna(axis=1)
     return grid.columns.to_numpy(), grid.to_numpy()
 
 

@@ -153,6 +153,15 @@ def test_seven_good_runs_of_ten_are_not_enough():
     assert found.verdict == CONDITIONS and "in 7 of 10 runs" in found.effect
 
 
+def test_a_step_that_not_every_seed_has_is_left_out():
+    """One run has an evaluation more, at its very end, as newer ones do."""
+    rows = table({"a": (1000, 4, 8)}, noise=0.0)
+    more = pd.DataFrame([("a", 12, 850, 1.0)], columns=rows.columns)
+    x, y = verdicts.curves_of(pd.concat([rows, more]), "a")
+    assert x.tolist() == list(range(0, 900, 100)) and y.shape == (5, 9)
+    assert verdicts.end(pd.concat([rows, more]), "a").tolist() == [1000] * 5
+
+
 def test_a_run_stands_beside_that_of_its_own_seed():
     """Seeds 14 and 15 are easier for both: no other run is near the mean, but all are
     near their own; a seed that one of them lacks stands beside none."""
